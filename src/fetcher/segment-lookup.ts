@@ -1,0 +1,28 @@
+// What the fetcher needs of the sidecar's local view. The metastore's client has this shape; app/ joins them.
+import type { PartitionSnapshot } from '../segment/segment-record.ts';
+
+export interface SegmentLookup {
+  /**
+   * The newest complete state of a partition by its topic's name. NOT_READY while the partition is not
+   * complete, or when the view's last progress mark is older than 10 s (safety rule 21): never an empty
+   * answer instead. NOT_FOUND when a complete and fresh view knows no such topic or partition.
+   */
+  find(topic: string, partition: number, signal: AbortSignal): Promise<PartitionSnapshot>;
+  /** Re-reads with a read barrier, for answers that would say "there is nothing" (decision table, row 3). */
+  findLinearizable(
+    topic: string,
+    partition: number,
+    signal: AbortSignal,
+  ): Promise<PartitionSnapshot>;
+}
+
+/** What the local broker says of one partition; undefined fields: it did not answer. */
+export interface LocalOffsets {
+  readonly localStart: bigint | undefined;
+  readonly highWatermark: bigint | undefined;
+  readonly lastStableOffset: bigint | undefined;
+}
+
+export interface BrokerOffsets {
+  offsets(topic: string, partition: number, signal: AbortSignal): Promise<LocalOffsets>;
+}

@@ -1,0 +1,167 @@
+// From file, environment and command line to checked settings; each error names file, line and key.
+import { LineCounter, parseDocument, type Document } from 'yaml';
+import type { z } from 'zod';
+import { LogtierError } from '../base/errors.ts';
+import { errnoOf, type Disk } from '../platform/disk.ts';
+import { settingsSchema, type Settings } from './settings.ts';
+
+/** `LOGTIER_STORES__MAIN__BUCKET=b` sets stores.main.bucket; names fold to the schema's camel case. */
+const ENVIRONMENT_PREFIX = 'LOGTIER_';
+
+/** Variables of that prefix which are no settings. */
+const NOT_SETTINGS = new Set(['LOGTIER_ENDPOINT', 'LOGTIER_CONFIG', 'LOGTIER_CACHE']);
+
+export type SettingSource = 'file' | 'environment' | 'command line' | 'default';
+
+export interface SettingsInput {
+  /** Path of the YAML file; undefined: none. */
+  readonly file: string | undefined;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Highest precedence; same shape as the file. */
+  readonly overrides: Tree;
+}
+
+export interface LoadedSettings {
+  readonly settings: Settings;
+  /** Where each given value comes from, by its dotted path; what is missing here is a default. */
+  readonly sources: ReadonlyMap<string, SettingSource>;
+}
+
+export type Tree = { readonly [key: string]: unknown };
+
+export async function loadSettings(disk: Disk, input: SettingsInput): Promise<LoadedSettings> {
+  const sources = new Map<string, SettingSource>();
+  const file = input.file === undefined ? undefined : await readFile(disk, input.file);
+  const environment = environmentTree(input.environment);
+  const merged = [
+    { tree: file?.tree ?? {}, source: 'file' as const },
+    { tree: environment, source: 'environment' as const },
+    { tree: input.overrides, source: 'command line' as const },
+  ].reduce<Tree>((below, { tree, source }) => {
+    for (const path of leafPaths(tree)) sources.set(path, source);
+    return merge(below, tree);
+  }, {});
+  const parsed = settingsSchema.safeParse(merged);
+  if (!parsed.success) throw settingsError(parsed.error, sources, file);
+  return { settings: parsed.data, sources };
+}
+
+interface ParsedFile {
+  readonly path: string;
+  readonly tree: Tree;
+  readonly document: Document;
+  readonly lines: LineCounter;
+}
+
+async function readFile(disk: Disk, path: string): Promise<ParsedFile> {
+  const text = await disk.readFile(path).catch((error: unknown) => {
+    const why =
+      errnoOf(error) === 'ENOENT' ? 'does not exist' : `cannot be read: ${errnoOf(error)}`;
+    throw new LogtierError('INVALID_CONFIG', `${path} ${why}`, {
+      hint: 'give another file with --config',
+    });
+  });
+  const lines = new LineCounter();
+  const document = parseDocument(text.toString('utf8'), { lineCounter: lines, strict: true });
+  const [broken] = document.errors;
+  if (broken !== undefined) {
+    const { line, col } = lines.linePos(broken.pos[0]);
+    throw new LogtierError(
+      'INVALID_CONFIG',
+      `${path}:${line}:${col}  ${firstLine(broken.message)}`,
+    );
+  }
+  const tree: unknown = document.toJS() ?? {};
+  if (!isTree(tree))
+    throw new LogtierError('INVALID_CONFIG', `${path}:1:1  must be a mapping of sections`);
+  return { path, tree, document, lines };
+}
+
+function firstLine(text: string): string {
+  return text.split('\n')[0] ?? text;
+}
+
+function isTree(value: unknown): value is Tree {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function merge(below: Tree, above: Tree): Tree {
+  const merged: Record<string, unknown> = { ...below };
+  for (const [key, value] of Object.entries(above)) {
+    const under = merged[key];
+    merged[key] = isTree(value) && isTree(under) ? merge(under, value) : value;
+  }
+  return merged;
+}
+
+function leafPaths(tree: Tree, prefix = ''): string[] {
+  return Object.entries(tree).flatMap(([key, value]) =>
+    isTree(value) ? leafPaths(value, `${prefix}${key}.`) : [`${prefix}${key}`],
+  );
+}
+
+function camelCase(name: string): string {
+  return name.toLowerCase().replaceAll(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+function environmentTree(environment: SettingsInput['environment']): Tree {
+  let tree: Tree = {};
+  for (const [name, value] of Object.entries(environment)) {
+    if (value === undefined || !name.startsWith(ENVIRONMENT_PREFIX) || NOT_SETTINGS.has(name))
+      continue;
+    const path = name.slice(ENVIRONMENT_PREFIX.length).split('__').map(camelCase);
+    const leaf = path.reduceRight<unknown>((inner, key) => ({ [key]: inner }), scalar(value));
+    if (isTree(leaf)) tree = merge(tree, leaf);
+  }
+  return tree;
+}
+
+/** `true`, `3` and `[a, b]` as YAML reads them; everything else stays text. */
+function scalar(text: string): unknown {
+  const document = parseDocument(text);
+  return document.errors.length > 0 ? text : document.toJS();
+}
+
+function settingsError(
+  error: z.ZodError,
+  sources: ReadonlyMap<string, SettingSource>,
+  file: ParsedFile | undefined,
+): LogtierError {
+  const [issue] = error.issues;
+  const path = issue === undefined ? [] : keyPath(issue);
+  const dotted = path.join('.');
+  const place = placeOf(path, dotted, sources, file);
+  const others = error.issues.length > 1 ? ` (and ${error.issues.length - 1} more)` : '';
+  const words = issue?.code === 'unrecognized_keys' ? 'unknown key' : (issue?.message ?? 'invalid');
+  return new LogtierError('INVALID_CONFIG', `${place}  ${dotted}: ${words}${others}`, {
+    hint: 'all keys, units and defaults stand in docs/configuration.md',
+    details: { key: dotted },
+  });
+}
+
+function keyPath(issue: z.core.$ZodIssue): PropertyKey[] {
+  const unknown = issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [];
+  return [...issue.path, ...unknown];
+}
+
+function placeOf(
+  path: readonly PropertyKey[],
+  dotted: string,
+  sources: ReadonlyMap<string, SettingSource>,
+  file: ParsedFile | undefined,
+): string {
+  const source =
+    sources.get(dotted) ?? [...sources].find(([known]) => known.startsWith(dotted))?.[1];
+  if (source !== 'file' || file === undefined) return source ?? file?.path ?? 'settings';
+  const node: unknown = file.document.getIn(path.map(String), true);
+  const offset = nodeStart(node);
+  if (offset === undefined) return file.path;
+  const { line, col } = file.lines.linePos(offset);
+  return `${file.path}:${line}:${col}`;
+}
+
+function nodeStart(node: unknown): number | undefined {
+  if (!isTree(node) || !Array.isArray(node['range'])) return undefined;
+  const [start]: unknown[] = node['range'];
+  return typeof start === 'number' ? start : undefined;
+}

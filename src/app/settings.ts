@@ -1,0 +1,98 @@
+// The whole configuration file, one section a room. docs/configuration.md is printed from it.
+import { z } from 'zod';
+import { brokerSettings } from '../broker/settings.ts';
+import { cacheSettings } from '../cache/settings.ts';
+import { fetcherSettings } from '../fetcher/settings.ts';
+import { storeSettings } from '../store/settings.ts';
+import { topicSettings, uploaderSettings } from '../uploader/settings.ts';
+
+/** HOST:PORT or unix:/path; only loopback by default. */
+function listenAddress(fallback: string): z.ZodPrefault<z.ZodString> {
+  return z
+    .string()
+    .regex(/^(unix:\/.+|[^\s]+:\d{1,5})$/, 'must be HOST:PORT or unix:/path')
+    .prefault(fallback);
+}
+
+const stateSettings = z
+  .strictObject({
+    dir: z
+      .string()
+      .startsWith('/', 'must be an absolute path')
+      .prefault('/var/lib/logtier')
+      .describe('Our own files: cache, view, the embedded metastore. One directory a process.'),
+  })
+  .prefault({});
+
+const listenSettings = z
+  .strictObject({
+    grpc: listenAddress('127.0.0.1:7400').describe('Readers and the command line.'),
+    http: listenAddress('127.0.0.1:7401').describe('/healthz, /readyz and /metrics.'),
+  })
+  .prefault({});
+
+const metastoreListenSettings = z
+  .strictObject({
+    grpc: listenAddress('127.0.0.1:7410').describe('Sidecars.'),
+    http: listenAddress('127.0.0.1:7412').describe('/healthz, /readyz and /metrics.'),
+  })
+  .prefault({});
+
+const metastoreSettings = z
+  .strictObject({
+    endpoints: z
+      .array(z.string().regex(/^(unix:\/.+|[^\s]+:\d{1,5})$/, 'must be HOST:PORT or unix:/path'))
+      .min(1)
+      .optional()
+      .describe(
+        'gRPC addresses of the metastore members. Absent: one member is embedded in this process.',
+      ),
+    listen: metastoreListenSettings.describe(
+      'Where a metastore member of its own (`logtier metastore`) listens.',
+    ),
+  })
+  .prefault({});
+
+const logSettings = z
+  .strictObject({
+    level: z
+      .enum(['debug', 'info', 'warn', 'error'])
+      .prefault('info')
+      .describe('Least level that is printed.'),
+  })
+  .prefault({});
+
+export const settingsSchema = z
+  .strictObject({
+    broker: brokerSettings.optional().describe('The Kafka broker beside this sidecar.'),
+    state: stateSettings,
+    listen: listenSettings,
+    metastore: metastoreSettings,
+    stores: z
+      .record(
+        z.string().regex(/^[a-z][a-z0-9-]{0,30}$/, 'must be a short lower-case name'),
+        storeSettings,
+      )
+      .prefault({})
+      .describe('Object stores by name.'),
+    topics: z
+      .array(topicSettings)
+      .prefault([])
+      .describe('First match wins; a topic that matches none is not tiered.'),
+    uploader: uploaderSettings,
+    fetcher: fetcherSettings,
+    cache: cacheSettings,
+    log: logSettings,
+  })
+  .superRefine((settings, context) => {
+    settings.topics.forEach((topic, index) => {
+      if (Object.hasOwn(settings.stores, topic.store)) return;
+      context.addIssue({
+        code: 'custom',
+        path: ['topics', index, 'store'],
+        message: `names no store; there are: ${Object.keys(settings.stores).join(', ') || 'none'}`,
+      });
+    });
+  });
+
+export type Settings = z.output<typeof settingsSchema>;

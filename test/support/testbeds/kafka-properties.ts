@@ -55,6 +55,8 @@ export function brokerProperties(
     'log.dirs': logDirs.join(','),
     'num.partitions': '1',
     'auto.create.topics.enable': 'false',
+    // The workload's timestamps lie in the past; a topic that wants to expire says so.
+    'log.retention.ms': '-1',
     'log.cleaner.enable': 'false',
     ...replication(nodes.length),
     ...IMPATIENT,

@@ -8,6 +8,7 @@
 // The CRC-32C covers [21, end): offset, length and leader epoch lie outside, because the broker sets them.
 // Layout: apache/kafka clients/src/main/java/org/apache/kafka/common/record/DefaultRecordBatch.java
 import { crc32c } from '../base/checksum.ts';
+import type { Codec } from '../base/decompress.ts';
 import { LogtierError, type ErrorCode } from '../base/errors.ts';
 import { readMs, viewOf } from './big-endian.ts';
 
@@ -20,9 +21,8 @@ const LENGTH_OVERHEAD = 12;
 const SMALLEST_LEGACY_LENGTH = 14;
 const LARGEST_OFFSET = 2n ** 63n - 1n;
 
-export type CompressionCodec = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd';
-
-const CODECS: readonly CompressionCodec[] = ['none', 'gzip', 'snappy', 'lz4', 'zstd'];
+/** By the attribute's value. */
+const CODECS: readonly Codec[] = ['none', 'gzip', 'snappy', 'lz4', 'zstd'];
 
 export interface RecordBatchHeader {
   readonly baseOffset: bigint;
@@ -32,7 +32,7 @@ export interface RecordBatchHeader {
   readonly partitionLeaderEpoch: number;
   readonly magic: 2;
   readonly crc: number;
-  readonly codec: CompressionCodec | 'unknown';
+  readonly codec: Codec | 'unknown';
   /** Every record carries `maxTimestampMs`. */
   readonly isLogAppendTime: boolean;
   readonly isTransactional: boolean;

@@ -57,8 +57,8 @@ export interface FetchedBatches {
  */
 export interface BrokerView {
   readonly brokerId: number;
-  /** Every topic that the broker lists. A topic that is missing here proves nothing (safety rule 5). */
-  metadata(signal: AbortSignal): Promise<ClusterMetadata>;
+  /** What the broker lists of these topics. A topic that is missing proves nothing (safety rule 5). */
+  metadata(topics: readonly string[], signal: AbortSignal): Promise<ClusterMetadata>;
   /** One answer a query, in order. `committedOnly`: the last stable offset instead of the high watermark. */
   offsets(
     queries: readonly OffsetQuery[],

@@ -103,11 +103,11 @@ export class KafkaBrokerView implements BrokerView {
     this.bootstrap = new KafkaConnection(options.bootstrap, options.connection);
   }
 
-  async metadata(signal: AbortSignal): Promise<ClusterMetadata> {
-    const raw = await this.askOwn(signal, (own) => own.metadata(undefined, signal));
+  async metadata(topics: readonly string[], signal: AbortSignal): Promise<ClusterMetadata> {
+    const raw = await this.askOwn(signal, (own) => own.metadata(topics, signal));
     this.requireCluster(raw);
     this.others = raw.brokers.filter((broker) => broker.id !== this.brokerId);
-    const topics = raw.topics
+    const told = raw.topics
       .filter((topic) => topic.errorCode === 0 && topic.name !== '')
       .map((topic) => ({
         name: topic.name,
@@ -115,7 +115,7 @@ export class KafkaBrokerView implements BrokerView {
         internal: topic.internal,
         partitions: topic.partitions,
       }));
-    return { clusterId: raw.clusterId, brokers: raw.brokers, topics };
+    return { clusterId: raw.clusterId, brokers: raw.brokers, topics: told };
   }
 
   async offsets(

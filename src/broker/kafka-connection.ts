@@ -194,11 +194,10 @@ export class KafkaConnection {
     this.options = options;
   }
 
-  metadata(topics: readonly string[] | undefined, signal: AbortSignal): Promise<RawMetadata> {
+  metadata(topics: readonly string[], signal: AbortSignal): Promise<RawMetadata> {
     return this.ask(signal, async (connection) => {
-      const names = topics === undefined ? null : [...topics];
       const answer = await withErrorsInside(
-        metadataV12.api.async(connection, names, false, false),
+        metadataV12.api.async(connection, [...topics], false, false),
         isMetadata,
       );
       return {

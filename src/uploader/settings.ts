@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { byteSize, duration, someBytes, someDuration } from '../base/units.ts';
+import { duration, someBytes, someDuration } from '../base/units.ts';
 
 const retentionSettings = z
   .strictObject({

@@ -46,6 +46,7 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
  */
 public final class KafkaWorkload {
     private static final ObjectMapper JSON = new ObjectMapper();
+    private static final int REQUEST_TIMEOUT_MS = 5_000;
     private static final Duration POLL = Duration.ofMillis(200);
 
     private interface Operation {
@@ -59,7 +60,7 @@ public final class KafkaWorkload {
 
     private KafkaWorkload(String bootstrap) {
         this.bootstrap = bootstrap;
-        this.admin = Admin.create(Map.of("bootstrap.servers", bootstrap, "client.id", "workload-admin"));
+        this.admin = Admin.create(settings(Map.of("client.id", "workload-admin")));
         operations.put("createTopic", this::createTopic);
         operations.put("deleteTopic", args -> await(admin.deleteTopics(Set.of(topic(args))).all()));
         operations.put("createPartitions", this::createPartitions);
@@ -190,9 +191,8 @@ public final class KafkaWorkload {
         int batchBytes = args.get("batchBytes").asInt();
         String key = String.join("/", codec, "" + lingerMs, "" + batchBytes, "" + transactionalId);
         return producers.computeIfAbsent(key, missing -> {
-            Map<String, Object> settings = new HashMap<>(Map.of("bootstrap.servers", bootstrap, "acks", "all",
-                "enable.idempotence", true, "compression.type", codec, "linger.ms", lingerMs, "batch.size", batchBytes,
-                "max.request.size", 16 << 20, "buffer.memory", 96L << 20));
+            Map<String, Object> settings = settings(Map.of("acks", "all", "enable.idempotence", true, "compression.type", codec,
+                "linger.ms", lingerMs, "batch.size", batchBytes, "max.request.size", 16 << 20, "buffer.memory", 96L << 20));
             if (transactionalId != null) settings.put("transactional.id", transactionalId);
             KafkaProducer<byte[], byte[]> producer =
                 new KafkaProducer<>(settings, new ByteArraySerializer(), new ByteArraySerializer());
@@ -232,9 +232,8 @@ public final class KafkaWorkload {
     }
 
     private KafkaConsumer<byte[], byte[]> consumer(String isolation) {
-        Map<String, Object> settings = Map.of("bootstrap.servers", bootstrap, "isolation.level", isolation,
-            "auto.offset.reset", "none", "enable.auto.commit", false, "max.partition.fetch.bytes", 8 << 20,
-            "max.poll.records", 10_000, "client.id", "workload-consumer");
+        Map<String, Object> settings = settings(Map.of("isolation.level", isolation, "auto.offset.reset", "none",
+            "enable.auto.commit", false, "max.partition.fetch.bytes", 8 << 20, "max.poll.records", 10_000));
         return new KafkaConsumer<>(settings, new ByteArrayDeserializer(), new ByteArrayDeserializer());
     }
 
@@ -267,10 +266,19 @@ public final class KafkaWorkload {
         return await(admin.alterReplicaLogDirs(Map.of(replica, args.get("logDir").asText())).all());
     }
 
+    /** A paused broker keeps its connections: half a minute of Kafka's default patience is too long for a test. */
+    private Map<String, Object> settings(Map<String, Object> own) {
+        Map<String, Object> all = new HashMap<>(own);
+        all.put("bootstrap.servers", bootstrap);
+        all.put("request.timeout.ms", REQUEST_TIMEOUT_MS);
+        all.put("reconnect.backoff.max.ms", 500);
+        return all;
+    }
+
     private void touchClasses() {
         JSON.valueToTree(Map.of("count", new WorkloadContent.Digest().summary()));
         consumer("read_committed").close(Duration.ZERO);
-        new KafkaProducer<>(Map.of("bootstrap.servers", bootstrap), new ByteArraySerializer(), new ByteArraySerializer())
+        new KafkaProducer<>(settings(Map.of()), new ByteArraySerializer(), new ByteArraySerializer())
             .close(Duration.ZERO);
         new WorkloadContent(1, "t", 0, 16, 0).record(2);
         admin.close(Duration.ZERO);

@@ -47,6 +47,7 @@ export interface KafkaBroker {
   resume(): void;
   /** Stops the broker if it is alive, starts it on the same data and port, and waits until it serves. */
   restart(): Promise<void>;
+  /** SIGTERM: a controlled shutdown, which hands leadership over first. */
   stop(): Promise<void>;
 }
 
@@ -57,6 +58,7 @@ export interface KafkaTestbed {
   readonly clusterId: string;
   readonly directory: string;
   readonly brokers: readonly KafkaBroker[];
+  /** Kills all brokers: a quorum that goes down one by one would wait for itself. */
   stop(): Promise<void>;
 }
 
@@ -70,7 +72,7 @@ export async function startKafka(options: KafkaOptions): Promise<KafkaTestbed> {
   const clusterId = newUuid();
   const brokers = await layOut(runtime, { ...options, directory }, clusterId);
   const stop = async (): Promise<void> => {
-    await Promise.all(brokers.map((broker) => broker.stop()));
+    await Promise.all(brokers.map((broker) => broker.kill('SIGKILL')));
     if (options.directory === undefined) await fs.rm(directory, { recursive: true, force: true });
   };
   try {

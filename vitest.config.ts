@@ -1,13 +1,40 @@
 import { defineConfig } from 'vitest/config';
 
+// fast: what every `check` runs. slow: real servers and long simulations, one file at a time. long: nightly.
 export default defineConfig({
   test: {
     reporters: ['default', './test/support/count-reporter.ts'],
     passWithNoTests: false,
-    testTimeout: 20_000,
-    hookTimeout: 60_000,
     pool: 'forks',
     maxWorkers: 2,
-    include: ['test/**/*.test.ts'],
+    projects: [
+      {
+        test: {
+          name: 'fast',
+          include: ['test/{unit,contract,tidy,golden}/**/*.test.ts'],
+          testTimeout: 20_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'slow',
+          include: ['test/{e2e,sim}/**/*.test.ts'],
+          exclude: ['**/*.long.test.ts'],
+          fileParallelism: false,
+          testTimeout: 300_000,
+          hookTimeout: 600_000, // the first run on a machine fetches and builds the servers
+        },
+      },
+      {
+        test: {
+          name: 'long',
+          include: ['test/{e2e,sim}/**/*.long.test.ts'],
+          fileParallelism: false,
+          testTimeout: 3_600_000,
+          hookTimeout: 600_000,
+        },
+      },
+    ],
   },
 });

@@ -42,7 +42,10 @@ const decompressors: Record<Codec, (bytes: Uint8Array, limitBytes: number) => Pr
       requireWithin(bytes.length, limitBytes, 'none');
       return Promise.resolve(bytes);
     },
-    gzip: gunzipBounded,
+    gzip: (bytes, limitBytes) => {
+      if (bytes.length === 0) throw malformed('gzip', 'it is empty');
+      return gunzipBounded(bytes, limitBytes);
+    },
     snappy: unSnappy,
     lz4: async (bytes, limitBytes) => {
       requireWithin(lz4BoundBytes(bytes), limitBytes, 'lz4');

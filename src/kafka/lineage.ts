@@ -169,3 +169,17 @@ export function clipToLineage(segment: EpochedRange, lineage: Lineage): OffsetRa
   );
   return joinRanges(valid.map(({ startOffset, nextOffset }) => ({ startOffset, nextOffset })));
 }
+
+/**
+ * True when the lineage has the segment's own epochs in force all over it, or was cut below (rule 15). An
+ * epoch without records leaves no entry, because the next one begins at the same offset and replaces it.
+ */
+export function fitsLineage(segment: EpochedRange, lineage: Lineage): boolean {
+  const [whole, ...rest] = clipToLineage(segment, lineage);
+  if (whole === undefined) return segment.startOffset === segment.nextOffset;
+  return (
+    rest.length === 0 &&
+    whole.startOffset === segment.startOffset &&
+    whole.nextOffset === segment.nextOffset
+  );
+}

@@ -1,0 +1,342 @@
+// The writer of a log: one fdatasync in flight, everything queued meanwhile goes into the next.
+import { assert } from '../../base/assert.ts';
+import { LogtierError } from '../../base/errors.ts';
+import { diskError } from '../../platform/disk.ts';
+import { beginFile, type WalDeps, type WalPlace, type WalStart } from './begin-file.ts';
+import type { LogState } from './log-state.ts';
+import type { WalSettings } from './settings.ts';
+import { FILE_HEADER_BYTES, printFileName, type WalFileName } from './wal-file.ts';
+import { MAX_READ_ENTRIES, readEntries } from './wal-reader.ts';
+import {
+  type Chain,
+  encodeRecord,
+  type HardState,
+  RECORD_HEADER_BYTES,
+  recordBytes,
+  type SnapshotMark,
+  type WalEntry,
+  type WalRecord,
+} from './wal-record.ts';
+
+/** A hard state and a snapshot marker: what each file begins with at most. */
+const MAX_HEAD_BYTES = 2 * RECORD_HEADER_BYTES + 24 + 16;
+
+/** One call of `append`, waiting for the disk. */
+interface Append {
+  readonly records: readonly WalRecord[];
+  readonly bytes: number;
+  resolve(): void;
+  reject(error: LogtierError): void;
+}
+
+/**
+ * An error of a write or an fdatasync is final: what is on disk is unknown and a second fdatasync would
+ * lie. Every append that waits or comes later rejects with it, and the process must end.
+ */
+export class Wal {
+  private readonly deps: WalDeps;
+  private readonly settings: WalSettings;
+  private readonly place: WalPlace;
+  private readonly start: WalStart;
+  private readonly files: WalFileName[];
+  /** What is on disk, and nothing else. */
+  private readonly state: LogState;
+  private current: Pick<WalStart, 'file' | 'salt' | 'sizeBytes'>;
+  private position: number;
+  private chain: Chain;
+  private queue: Append[] = [];
+  private inFlight: readonly Append[] = [];
+  private waitingBytes = 0;
+  /** Index that the next appended entry must have. */
+  private nextIndex: bigint;
+  private pumping: Promise<void> | undefined;
+  private broken: LogtierError | undefined;
+  private needsMark = false;
+  private stopMarking: () => void = () => undefined;
+  private closing: Promise<void> | undefined;
+
+  constructor(deps: WalDeps, settings: WalSettings, place: WalPlace, start: WalStart) {
+    this.deps = deps;
+    this.settings = settings;
+    this.place = place;
+    this.start = start;
+    this.files = [...start.files];
+    this.state = start.state;
+    this.current = start;
+    this.position = start.position;
+    this.chain = start.chain;
+    this.nextIndex = start.state.entries.next;
+  }
+
+  /** Oldest entry that can be read; `lastIndex + 1` when there is none. */
+  get firstIndex(): bigint {
+    return this.state.entries.first;
+  }
+
+  /** Newest durable entry, or the snapshot's index when that is newer. */
+  get lastIndex(): bigint {
+    return this.state.lastIndex;
+  }
+
+  get hardState(): HardState | undefined {
+    return this.state.hardState;
+  }
+
+  get snapshot(): SnapshotMark | undefined {
+    return this.state.snapshot;
+  }
+
+  get queuedBytes(): number {
+    return this.waitingBytes;
+  }
+
+  /** Undefined while sound. */
+  get failure(): LogtierError | undefined {
+    return this.broken;
+  }
+
+  /** Term of a durable entry or of the snapshot. */
+  termOf(index: bigint): bigint | undefined {
+    return index === this.snapshot?.index ? this.snapshot.term : this.state.entries.termOf(index);
+  }
+
+  /** Called once by `openWal`: the durable first words of this life. */
+  async begin(): Promise<void> {
+    await this.append([...this.headRecords(), { kind: 'mark' }]);
+    this.needsMark = false;
+    this.stopMarking = this.deps.clock.every(this.settings.markMs, () => {
+      this.markIfIdle();
+    });
+  }
+
+  /**
+   * Resolves when all `records` are on disk; after a crash a prefix of them may be. Entries continue the
+   * log. Throws at once, having taken nothing: OVERLOADED, INVALID_ARGUMENT (too large), the failure.
+   */
+  append(records: readonly WalRecord[]): Promise<void> {
+    const bytes = records.reduce((sum, record) => sum + recordBytes(record), 0);
+    this.requireRoom(bytes);
+    for (const record of records) this.advanceNextIndex(record);
+    this.needsMark = true;
+    this.waitingBytes += bytes;
+    const done = new Promise<void>((resolve, reject) => {
+      this.queue.push({ records, bytes, resolve, reject });
+    });
+    this.pumping ??= this.pump();
+    return done;
+  }
+
+  /** Durable entries from `from` on, at least one, about `maxBytes`. COMPACTED below `firstIndex`. */
+  async read(from: bigint, maxBytes: number): Promise<WalEntry[]> {
+    const { entries } = this.state;
+    assert(from < entries.next, `entry ${from} is durable`);
+    if (from < entries.first) {
+      throw new LogtierError(
+        'COMPACTED',
+        `entry ${from} is gone, the log begins at ${entries.first}`,
+      );
+    }
+    const places = entries.places(from, MAX_READ_ENTRIES);
+    const file = this.files.find(({ seq }) => seq === places[0]?.seq);
+    assert(file !== undefined, 'a live entry lies in a file of the log');
+    return await readEntries(this.deps.disk, this.pathOf(file), places, maxBytes);
+  }
+
+  /** Deletes the files whose entries are all at or below `index`, which a durable snapshot marker covers. */
+  async dropThrough(index: bigint): Promise<void> {
+    assert(index <= (this.snapshot?.index ?? 0n), 'what is dropped is in a snapshot');
+    const { entries } = this.state;
+    while (true) {
+      const [oldest, following] = this.files;
+      if (oldest === undefined || following === undefined) return;
+      if ((entries.endOf(oldest.seq) ?? 0n) > index + 1n) return;
+      this.files.shift();
+      entries.dropBefore(following.seq);
+      await this.unlink(oldest);
+    }
+  }
+
+  /** Waits for what is queued, notes that it is durable, and closes. Idempotent. */
+  close(): Promise<void> {
+    this.closing ??= this.closeAll();
+    return this.closing;
+  }
+
+  private requireRoom(bytes: number): void {
+    if (this.broken !== undefined) throw this.broken;
+    assert(this.closing === undefined, 'the log is open');
+    const { fileBytes, queuedBytes } = this.settings;
+    if (bytes > fileBytes - FILE_HEADER_BYTES - MAX_HEAD_BYTES) {
+      throw new LogtierError('INVALID_ARGUMENT', `${bytes} bytes do not fit into one log file`);
+    }
+    if (this.waitingBytes + bytes > queuedBytes) {
+      const waiting = `${this.waitingBytes} bytes wait for the disk`;
+      throw new LogtierError('OVERLOADED', `${waiting}, ${queuedBytes} may`);
+    }
+  }
+
+  private advanceNextIndex(record: WalRecord): void {
+    switch (record.kind) {
+      case 'entry':
+        assert(record.index === this.nextIndex, 'entries are appended without a gap');
+        this.nextIndex += 1n;
+        return;
+      case 'truncate':
+        if (record.fromIndex < this.nextIndex) this.nextIndex = record.fromIndex;
+        return;
+      case 'snapshotMarker':
+        if (record.index >= this.nextIndex) this.nextIndex = record.index + 1n;
+        return;
+      case 'hardState':
+      case 'mark':
+    }
+  }
+
+  private async pump(): Promise<void> {
+    // Appends of this same turn of the event loop belong into the first batch.
+    await Promise.resolve();
+    try {
+      for (let first = this.queue[0]; first !== undefined; first = this.queue[0]) {
+        if (this.position + first.bytes > this.current.sizeBytes) await this.rotate();
+        else await this.writeBatch(this.takeBatch());
+      }
+    } catch (error) {
+      this.fail(diskError(error, `writing the log in ${this.place.directory}`));
+    } finally {
+      this.pumping = undefined;
+    }
+  }
+
+  private takeBatch(): readonly Append[] {
+    const room = Math.min(this.settings.batchBytes, this.current.sizeBytes - this.position);
+    let bytes = 0;
+    const tooMuch = this.queue.findIndex((append, at) => {
+      bytes += append.bytes;
+      return at > 0 && bytes > room;
+    });
+    return this.queue.splice(0, tooMuch === -1 ? this.queue.length : tooMuch);
+  }
+
+  private async writeBatch(batch: readonly Append[]): Promise<void> {
+    this.inFlight = batch;
+    const records = batch.flatMap((append) => append.records);
+    const { bytes, positions, chain } = this.encode(records);
+    await this.current.file.write(bytes, this.position);
+    await this.current.file.datasync();
+    const seq = this.files.at(-1)?.seq ?? 0;
+    records.forEach((record, at) => {
+      const refusal = this.state.apply(record, { seq, position: positions[at] ?? 0 });
+      assert(refusal === undefined, `the log goes on: ${refusal}`);
+    });
+    this.chain = chain;
+    this.position += bytes.length;
+    this.waitingBytes -= batch.reduce((sum, append) => sum + append.bytes, 0);
+    this.inFlight = [];
+    for (const append of batch) append.resolve();
+  }
+
+  private encode(records: readonly WalRecord[]): {
+    readonly bytes: Buffer;
+    readonly positions: readonly number[];
+    readonly chain: Chain;
+  } {
+    const bytes = Buffer.allocUnsafe(sizeOf(records));
+    const { salt } = this.current;
+    const durable = this.chain.ordinal;
+    const positions: number[] = [];
+    let { chain } = this;
+    let at = 0;
+    for (const record of records) {
+      const position = this.position + at;
+      positions.push(position);
+      chain = encodeRecord(bytes.subarray(at), record, chain, { salt, position, durable });
+      at += recordBytes(record);
+    }
+    return { bytes, positions, chain };
+  }
+
+  /** All before is on disk: the last batch ended with an fdatasync. */
+  private async rotate(): Promise<void> {
+    const { directory, clusterId, nodeId } = this.place;
+    const { next } = this.start;
+    const name = { seq: (this.files.at(-1)?.seq ?? 0) + 1, firstIndex: this.state.entries.next };
+    const header = { ...name, clusterId, nodeId, before: this.chain };
+    const begun = await beginFile(this.deps.disk, next, directory, header);
+    await this.current.file.close();
+    this.current = begun;
+    this.files.push(name);
+    this.position = FILE_HEADER_BYTES;
+    next.start();
+    // Older files may go any time: each file says anew what is not an entry.
+    const records = this.headRecords();
+    const bytes = sizeOf(records);
+    this.waitingBytes += bytes;
+    this.queue.unshift({ records, bytes, resolve: nobody, reject: nobody });
+  }
+
+  private headRecords(): WalRecord[] {
+    const { hardState, snapshot } = this.state;
+    return [
+      ...(hardState === undefined ? [] : [{ kind: 'hardState' as const, ...hardState }]),
+      ...(snapshot === undefined ? [] : [{ kind: 'snapshotMarker' as const, ...snapshot }]),
+    ];
+  }
+
+  private fail(failure: LogtierError): void {
+    this.broken = failure;
+    const lost = [...this.inFlight, ...this.queue];
+    this.inFlight = [];
+    this.queue = [];
+    this.waitingBytes = 0;
+    for (const append of lost) append.reject(failure);
+  }
+
+  /** Without a later record, damage to the last batch would look like a torn tail. */
+  private markIfIdle(): void {
+    const isIdle = this.pumping === undefined && this.broken === undefined;
+    if (!isIdle || !this.needsMark || this.closing !== undefined) return;
+    // The next append meets the failure of this one.
+    this.append([{ kind: 'mark' }]).catch(() => undefined);
+    this.needsMark = false;
+  }
+
+  private async unlink(file: WalFileName): Promise<void> {
+    try {
+      await this.deps.disk.unlink(this.pathOf(file));
+      await this.deps.disk.syncDirectory(this.place.directory);
+    } catch (error) {
+      throw diskError(error, `deleting ${this.pathOf(file)}`);
+    }
+  }
+
+  private async closeAll(): Promise<void> {
+    this.stopMarking();
+    await this.pumping;
+    if (this.broken === undefined && this.needsMark) await this.writeLastMark();
+    await this.start.next.stop();
+    await this.current.file.close().catch(() => undefined);
+  }
+
+  private async writeLastMark(): Promise<void> {
+    const records: WalRecord[] = [{ kind: 'mark' }];
+    const bytes = sizeOf(records);
+    if (this.position + bytes > this.current.sizeBytes) return;
+    this.waitingBytes += bytes;
+    try {
+      await this.writeBatch([{ records, bytes, resolve: nobody, reject: nobody }]);
+    } catch (error) {
+      this.fail(diskError(error, `writing the log in ${this.place.directory}`));
+    }
+  }
+
+  private pathOf(file: WalFileName): string {
+    return `${this.place.directory}/${printFileName(file)}`;
+  }
+}
+
+/** Nobody waits for an append of our own. */
+function nobody(): void {}
+
+function sizeOf(records: readonly WalRecord[]): number {
+  return records.reduce((sum, record) => sum + recordBytes(record), 0);
+}

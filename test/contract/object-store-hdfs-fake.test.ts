@@ -1,0 +1,15 @@
+import { describeObjectStore } from './object-store.ts';
+import { hdfsStoreOn } from '../support/hdfs-store-on.ts';
+import { startWebhdfsFake } from '../support/webhdfs-fake.ts';
+
+/** Pages of the fake hold 40 entries: so many keys are several. */
+const options = { manyKeys: 220 };
+
+describeObjectStore(
+  'hdfs on the WebHDFS fake',
+  async () => {
+    const fake = await startWebhdfsFake();
+    return { store: hdfsStoreOn(fake.nameNodeUrl), close: () => fake.stop() };
+  },
+  options,
+);

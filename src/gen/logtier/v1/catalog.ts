@@ -120,6 +120,8 @@ export interface StatusAnswer {
   eraseQueue: bigint;
   /** a jump of the clock waits for ConfirmClock */
   clockHeld: boolean;
+  /** chain over all that was applied: equal on every member at one index */
+  stateHash: number;
 }
 
 export interface PartitionAnswer {
@@ -838,6 +840,7 @@ function createBaseStatusAnswer(): StatusAnswer {
     segments: 0n,
     eraseQueue: 0n,
     clockHeld: false,
+    stateHash: 0,
   };
 }
 
@@ -887,6 +890,9 @@ export const StatusAnswer: MessageFns<StatusAnswer> = {
     }
     if (message.clockHeld !== false) {
       writer.uint32(80).bool(message.clockHeld);
+    }
+    if (message.stateHash !== 0) {
+      writer.uint32(93).fixed32(message.stateHash);
     }
     return writer;
   },
@@ -982,6 +988,14 @@ export const StatusAnswer: MessageFns<StatusAnswer> = {
             }
 
             message.clockHeld = reader.bool();
+            continue;
+          }
+          case 11: {
+            if (tag !== 93) {
+              break;
+            }
+
+            message.stateHash = reader.fixed32();
             continue;
           }
         }

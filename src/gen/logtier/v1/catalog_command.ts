@@ -125,7 +125,7 @@ export interface SegmentRecord {
 
 export interface Command {
   incarnation: number;
-  /** 0 only for RegisterClient */
+  /** 0 only for RegisterClient and for a member's own Tick and TrimFeed */
   clientId: bigint;
   /** from 1 without a gap within one client id */
   seq: bigint;
@@ -294,11 +294,12 @@ export interface ObjectErased {
   segmentId: string;
 }
 
-/** A first pass over an intent that never finished: come again at due_ms (rule 24). */
+/** A first pass over an intent that never finished: come again after wait_ms (rule 24). */
 export interface RecordErasePass {
   partition: PartitionRef | undefined;
   segmentId: string;
-  dueMs: bigint;
+  /** by the replicated clock */
+  waitMs: bigint;
 }
 
 /** Positive evidence only: a RemoveTopicRecord or an operator's command (rule 5). */
@@ -310,9 +311,10 @@ export interface DeleteTopic {
 export interface PrefixListedEmpty {
   partition: PartitionRef | undefined;
   store: string;
-  /** next look when this was the first empty listing */
-  dueMs: bigint;
+  /** until the next look, by the replicated clock */
+  waitMs: bigint;
   empty: boolean;
+  keyPrefix: string;
 }
 
 /** Shares of the delete queue (rule 25); fencing never rests on it. */
@@ -396,11 +398,15 @@ export interface ClaimRow {
   leaderEpoch: number;
   brokerId: number;
   brokerEpoch: bigint;
-  clientId: bigint;
+  /** client id under which the owner's process first registered: larger is younger */
+  instanceAge: bigint;
   fenceToken: FenceToken | undefined;
   lastIntentNumber: bigint;
   mode: TopicMode;
+  /** nobody owns it; the epoch still counts */
   released: boolean;
+  /** the next claim may bring lower epochs than the stored lineage has (rule 32) */
+  reset: boolean;
 }
 
 export interface PartitionRow {
@@ -420,12 +426,94 @@ export interface CatalogEvent {
     /** also DELETE_SEGMENT_FINISHED: then the record is gone */
     { $case: "segment"; value: SegmentRecord }
     | { $case: "partition"; value: PartitionRow }
-    | { $case: "eraseQueued"; value: EraseEntry }
-    | { $case: "erased"; value: ObjectErased }
     | //
     /** topic id */
     { $case: "topicDeleted"; value: string }
     | undefined;
+}
+
+/** Key 01: written with every batch. */
+export interface CatalogState {
+  stateVersion: number;
+  incarnation: number;
+  appliedIndex: bigint;
+  appliedTerm: bigint;
+  /** replicated clock; 0 before the first command */
+  clockMs: bigint;
+  clockHeld: boolean;
+  /** every event after it is still in the feed */
+  feedFrom: FenceToken | undefined;
+  orphanLock: boolean;
+  /** chain over the writes of every entry */
+  hash: number;
+  segments: bigint;
+  eraseQueue: bigint;
+  sessions: number;
+  clusters: number;
+}
+
+export interface ClientSession {
+  clusterId: string;
+  brokerId: number;
+  instance: string;
+  instanceAge: bigint;
+  highestSeq: bigint;
+  /** lowest seq whose answer is kept */
+  keptFrom: bigint;
+  /** coarse: decides who is dropped when there are too many */
+  touchedMs: bigint;
+}
+
+/** Processes of one broker, oldest first: a renewed session is as old as its process. */
+export interface BrokerInstances {
+  instances: BrokerInstance[];
+}
+
+export interface BrokerInstance {
+  instance: string;
+  age: bigint;
+}
+
+export interface TopicRow {
+  topicId: string;
+  name: string;
+  mode: TopicMode;
+}
+
+export interface TopicTombstone {
+  evidence: string;
+  revision: FenceToken | undefined;
+}
+
+export interface PartitionTotals {
+  /** records in any state */
+  segments: bigint;
+  finishedSegments: bigint;
+  finishedLogBytes: bigint;
+  openIntents: number;
+  /** where objects of the partition were ever put */
+  prefixes: StorePrefix[];
+}
+
+export interface StorePrefix {
+  store: string;
+  keyPrefix: string;
+}
+
+export interface StoredLineage {
+  entries: LeaderEpochEntry[];
+}
+
+export interface RemoteStartRow {
+  remoteStart: bigint;
+  /** unspecified: set by the first claim */
+  by: RemoteStartMover;
+  revision: FenceToken | undefined;
+}
+
+export interface LeaseRow {
+  clientId: bigint;
+  untilMs: bigint;
 }
 
 function createBaseFenceToken(): FenceToken {
@@ -2537,7 +2625,7 @@ export const ObjectErased: MessageFns<ObjectErased> = {
 };
 
 function createBaseRecordErasePass(): RecordErasePass {
-  return { partition: undefined, segmentId: "", dueMs: 0n };
+  return { partition: undefined, segmentId: "", waitMs: 0n };
 }
 
 export const RecordErasePass: MessageFns<RecordErasePass> = {
@@ -2548,11 +2636,11 @@ export const RecordErasePass: MessageFns<RecordErasePass> = {
     if (message.segmentId !== "") {
       writer.uint32(18).string(message.segmentId);
     }
-    if (message.dueMs !== 0n) {
-      if (BigInt.asUintN(64, message.dueMs) !== message.dueMs) {
-        throw new globalThis.Error("value provided for field message.dueMs of type uint64 too large");
+    if (message.waitMs !== 0n) {
+      if (BigInt.asUintN(64, message.waitMs) !== message.waitMs) {
+        throw new globalThis.Error("value provided for field message.waitMs of type uint64 too large");
       }
-      writer.uint32(24).uint64(message.dueMs);
+      writer.uint32(24).uint64(message.waitMs);
     }
     return writer;
   },
@@ -2591,7 +2679,7 @@ export const RecordErasePass: MessageFns<RecordErasePass> = {
               break;
             }
 
-            message.dueMs = reader.uint64() as bigint;
+            message.waitMs = reader.uint64() as bigint;
             continue;
           }
         }
@@ -2665,7 +2753,7 @@ export const DeleteTopic: MessageFns<DeleteTopic> = {
 };
 
 function createBasePrefixListedEmpty(): PrefixListedEmpty {
-  return { partition: undefined, store: "", dueMs: 0n, empty: false };
+  return { partition: undefined, store: "", waitMs: 0n, empty: false, keyPrefix: "" };
 }
 
 export const PrefixListedEmpty: MessageFns<PrefixListedEmpty> = {
@@ -2676,14 +2764,17 @@ export const PrefixListedEmpty: MessageFns<PrefixListedEmpty> = {
     if (message.store !== "") {
       writer.uint32(18).string(message.store);
     }
-    if (message.dueMs !== 0n) {
-      if (BigInt.asUintN(64, message.dueMs) !== message.dueMs) {
-        throw new globalThis.Error("value provided for field message.dueMs of type uint64 too large");
+    if (message.waitMs !== 0n) {
+      if (BigInt.asUintN(64, message.waitMs) !== message.waitMs) {
+        throw new globalThis.Error("value provided for field message.waitMs of type uint64 too large");
       }
-      writer.uint32(24).uint64(message.dueMs);
+      writer.uint32(24).uint64(message.waitMs);
     }
     if (message.empty !== false) {
       writer.uint32(32).bool(message.empty);
+    }
+    if (message.keyPrefix !== "") {
+      writer.uint32(42).string(message.keyPrefix);
     }
     return writer;
   },
@@ -2722,7 +2813,7 @@ export const PrefixListedEmpty: MessageFns<PrefixListedEmpty> = {
               break;
             }
 
-            message.dueMs = reader.uint64() as bigint;
+            message.waitMs = reader.uint64() as bigint;
             continue;
           }
           case 4: {
@@ -2731,6 +2822,14 @@ export const PrefixListedEmpty: MessageFns<PrefixListedEmpty> = {
             }
 
             message.empty = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.keyPrefix = reader.string();
             continue;
           }
         }
@@ -3516,11 +3615,12 @@ function createBaseClaimRow(): ClaimRow {
     leaderEpoch: 0,
     brokerId: 0,
     brokerEpoch: 0n,
-    clientId: 0n,
+    instanceAge: 0n,
     fenceToken: undefined,
     lastIntentNumber: 0n,
     mode: 0,
     released: false,
+    reset: false,
   };
 }
 
@@ -3541,11 +3641,11 @@ export const ClaimRow: MessageFns<ClaimRow> = {
       }
       writer.uint32(32).uint64(message.brokerEpoch);
     }
-    if (message.clientId !== 0n) {
-      if (BigInt.asUintN(64, message.clientId) !== message.clientId) {
-        throw new globalThis.Error("value provided for field message.clientId of type uint64 too large");
+    if (message.instanceAge !== 0n) {
+      if (BigInt.asUintN(64, message.instanceAge) !== message.instanceAge) {
+        throw new globalThis.Error("value provided for field message.instanceAge of type uint64 too large");
       }
-      writer.uint32(40).uint64(message.clientId);
+      writer.uint32(40).uint64(message.instanceAge);
     }
     if (message.fenceToken !== undefined) {
       FenceToken.encode(message.fenceToken, writer.uint32(50).fork()).join();
@@ -3561,6 +3661,9 @@ export const ClaimRow: MessageFns<ClaimRow> = {
     }
     if (message.released !== false) {
       writer.uint32(72).bool(message.released);
+    }
+    if (message.reset !== false) {
+      writer.uint32(80).bool(message.reset);
     }
     return writer;
   },
@@ -3615,7 +3718,7 @@ export const ClaimRow: MessageFns<ClaimRow> = {
               break;
             }
 
-            message.clientId = reader.uint64() as bigint;
+            message.instanceAge = reader.uint64() as bigint;
             continue;
           }
           case 6: {
@@ -3648,6 +3751,14 @@ export const ClaimRow: MessageFns<ClaimRow> = {
             }
 
             message.released = reader.bool();
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.reset = reader.bool();
             continue;
           }
         }
@@ -3783,14 +3894,8 @@ export const CatalogEvent: MessageFns<CatalogEvent> = {
       case "partition":
         PartitionRow.encode(message.event.value, writer.uint32(26).fork()).join();
         break;
-      case "eraseQueued":
-        EraseEntry.encode(message.event.value, writer.uint32(34).fork()).join();
-        break;
-      case "erased":
-        ObjectErased.encode(message.event.value, writer.uint32(42).fork()).join();
-        break;
       case "topicDeleted":
-        writer.uint32(50).string(message.event.value);
+        writer.uint32(34).string(message.event.value);
         break;
     }
     return writer;
@@ -3838,7 +3943,660 @@ export const CatalogEvent: MessageFns<CatalogEvent> = {
               break;
             }
 
-            message.event = { $case: "eraseQueued", value: EraseEntry.decode(reader, reader.uint32()) };
+            message.event = { $case: "topicDeleted", value: reader.string() };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseCatalogState(): CatalogState {
+  return {
+    stateVersion: 0,
+    incarnation: 0,
+    appliedIndex: 0n,
+    appliedTerm: 0n,
+    clockMs: 0n,
+    clockHeld: false,
+    feedFrom: undefined,
+    orphanLock: false,
+    hash: 0,
+    segments: 0n,
+    eraseQueue: 0n,
+    sessions: 0,
+    clusters: 0,
+  };
+}
+
+export const CatalogState: MessageFns<CatalogState> = {
+  encode(message: CatalogState, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.stateVersion !== 0) {
+      writer.uint32(8).uint32(message.stateVersion);
+    }
+    if (message.incarnation !== 0) {
+      writer.uint32(16).uint32(message.incarnation);
+    }
+    if (message.appliedIndex !== 0n) {
+      if (BigInt.asUintN(64, message.appliedIndex) !== message.appliedIndex) {
+        throw new globalThis.Error("value provided for field message.appliedIndex of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.appliedIndex);
+    }
+    if (message.appliedTerm !== 0n) {
+      if (BigInt.asUintN(64, message.appliedTerm) !== message.appliedTerm) {
+        throw new globalThis.Error("value provided for field message.appliedTerm of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.appliedTerm);
+    }
+    if (message.clockMs !== 0n) {
+      if (BigInt.asUintN(64, message.clockMs) !== message.clockMs) {
+        throw new globalThis.Error("value provided for field message.clockMs of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.clockMs);
+    }
+    if (message.clockHeld !== false) {
+      writer.uint32(48).bool(message.clockHeld);
+    }
+    if (message.feedFrom !== undefined) {
+      FenceToken.encode(message.feedFrom, writer.uint32(58).fork()).join();
+    }
+    if (message.orphanLock !== false) {
+      writer.uint32(64).bool(message.orphanLock);
+    }
+    if (message.hash !== 0) {
+      writer.uint32(77).fixed32(message.hash);
+    }
+    if (message.segments !== 0n) {
+      if (BigInt.asUintN(64, message.segments) !== message.segments) {
+        throw new globalThis.Error("value provided for field message.segments of type uint64 too large");
+      }
+      writer.uint32(80).uint64(message.segments);
+    }
+    if (message.eraseQueue !== 0n) {
+      if (BigInt.asUintN(64, message.eraseQueue) !== message.eraseQueue) {
+        throw new globalThis.Error("value provided for field message.eraseQueue of type uint64 too large");
+      }
+      writer.uint32(88).uint64(message.eraseQueue);
+    }
+    if (message.sessions !== 0) {
+      writer.uint32(96).uint32(message.sessions);
+    }
+    if (message.clusters !== 0) {
+      writer.uint32(104).uint32(message.clusters);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CatalogState {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCatalogState();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.stateVersion = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.incarnation = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.appliedIndex = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.appliedTerm = reader.uint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.clockMs = reader.uint64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.clockHeld = reader.bool();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.feedFrom = FenceToken.decode(reader, reader.uint32());
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.orphanLock = reader.bool();
+            continue;
+          }
+          case 9: {
+            if (tag !== 77) {
+              break;
+            }
+
+            message.hash = reader.fixed32();
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.segments = reader.uint64() as bigint;
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.eraseQueue = reader.uint64() as bigint;
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.sessions = reader.uint32();
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.clusters = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseClientSession(): ClientSession {
+  return { clusterId: "", brokerId: 0, instance: "", instanceAge: 0n, highestSeq: 0n, keptFrom: 0n, touchedMs: 0n };
+}
+
+export const ClientSession: MessageFns<ClientSession> = {
+  encode(message: ClientSession, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.clusterId !== "") {
+      writer.uint32(10).string(message.clusterId);
+    }
+    if (message.brokerId !== 0) {
+      writer.uint32(16).int32(message.brokerId);
+    }
+    if (message.instance !== "") {
+      writer.uint32(26).string(message.instance);
+    }
+    if (message.instanceAge !== 0n) {
+      if (BigInt.asUintN(64, message.instanceAge) !== message.instanceAge) {
+        throw new globalThis.Error("value provided for field message.instanceAge of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.instanceAge);
+    }
+    if (message.highestSeq !== 0n) {
+      if (BigInt.asUintN(64, message.highestSeq) !== message.highestSeq) {
+        throw new globalThis.Error("value provided for field message.highestSeq of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.highestSeq);
+    }
+    if (message.keptFrom !== 0n) {
+      if (BigInt.asUintN(64, message.keptFrom) !== message.keptFrom) {
+        throw new globalThis.Error("value provided for field message.keptFrom of type uint64 too large");
+      }
+      writer.uint32(48).uint64(message.keptFrom);
+    }
+    if (message.touchedMs !== 0n) {
+      if (BigInt.asUintN(64, message.touchedMs) !== message.touchedMs) {
+        throw new globalThis.Error("value provided for field message.touchedMs of type uint64 too large");
+      }
+      writer.uint32(56).uint64(message.touchedMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ClientSession {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseClientSession();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.clusterId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.brokerId = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.instance = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.instanceAge = reader.uint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.highestSeq = reader.uint64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.keptFrom = reader.uint64() as bigint;
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.touchedMs = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseBrokerInstances(): BrokerInstances {
+  return { instances: [] };
+}
+
+export const BrokerInstances: MessageFns<BrokerInstances> = {
+  encode(message: BrokerInstances, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.instances) {
+      BrokerInstance.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BrokerInstances {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBrokerInstances();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.instances.push(BrokerInstance.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseBrokerInstance(): BrokerInstance {
+  return { instance: "", age: 0n };
+}
+
+export const BrokerInstance: MessageFns<BrokerInstance> = {
+  encode(message: BrokerInstance, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.instance !== "") {
+      writer.uint32(10).string(message.instance);
+    }
+    if (message.age !== 0n) {
+      if (BigInt.asUintN(64, message.age) !== message.age) {
+        throw new globalThis.Error("value provided for field message.age of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.age);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BrokerInstance {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBrokerInstance();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.instance = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.age = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseTopicRow(): TopicRow {
+  return { topicId: "", name: "", mode: 0 };
+}
+
+export const TopicRow: MessageFns<TopicRow> = {
+  encode(message: TopicRow, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.topicId !== "") {
+      writer.uint32(10).string(message.topicId);
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    if (message.mode !== 0) {
+      writer.uint32(24).int32(message.mode);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TopicRow {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTopicRow();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.topicId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.mode = reader.int32() as any;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseTopicTombstone(): TopicTombstone {
+  return { evidence: "", revision: undefined };
+}
+
+export const TopicTombstone: MessageFns<TopicTombstone> = {
+  encode(message: TopicTombstone, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.evidence !== "") {
+      writer.uint32(10).string(message.evidence);
+    }
+    if (message.revision !== undefined) {
+      FenceToken.encode(message.revision, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TopicTombstone {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTopicTombstone();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.evidence = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.revision = FenceToken.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBasePartitionTotals(): PartitionTotals {
+  return { segments: 0n, finishedSegments: 0n, finishedLogBytes: 0n, openIntents: 0, prefixes: [] };
+}
+
+export const PartitionTotals: MessageFns<PartitionTotals> = {
+  encode(message: PartitionTotals, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.segments !== 0n) {
+      if (BigInt.asUintN(64, message.segments) !== message.segments) {
+        throw new globalThis.Error("value provided for field message.segments of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.segments);
+    }
+    if (message.finishedSegments !== 0n) {
+      if (BigInt.asUintN(64, message.finishedSegments) !== message.finishedSegments) {
+        throw new globalThis.Error("value provided for field message.finishedSegments of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.finishedSegments);
+    }
+    if (message.finishedLogBytes !== 0n) {
+      if (BigInt.asUintN(64, message.finishedLogBytes) !== message.finishedLogBytes) {
+        throw new globalThis.Error("value provided for field message.finishedLogBytes of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.finishedLogBytes);
+    }
+    if (message.openIntents !== 0) {
+      writer.uint32(32).uint32(message.openIntents);
+    }
+    for (const v of message.prefixes) {
+      StorePrefix.encode(v!, writer.uint32(42).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PartitionTotals {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePartitionTotals();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.segments = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.finishedSegments = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.finishedLogBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.openIntents = reader.uint32();
             continue;
           }
           case 5: {
@@ -3846,15 +4604,244 @@ export const CatalogEvent: MessageFns<CatalogEvent> = {
               break;
             }
 
-            message.event = { $case: "erased", value: ObjectErased.decode(reader, reader.uint32()) };
+            message.prefixes.push(StorePrefix.decode(reader, reader.uint32()));
             continue;
           }
-          case 6: {
-            if (tag !== 50) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseStorePrefix(): StorePrefix {
+  return { store: "", keyPrefix: "" };
+}
+
+export const StorePrefix: MessageFns<StorePrefix> = {
+  encode(message: StorePrefix, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.store !== "") {
+      writer.uint32(10).string(message.store);
+    }
+    if (message.keyPrefix !== "") {
+      writer.uint32(18).string(message.keyPrefix);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StorePrefix {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStorePrefix();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
               break;
             }
 
-            message.event = { $case: "topicDeleted", value: reader.string() };
+            message.store = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.keyPrefix = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseStoredLineage(): StoredLineage {
+  return { entries: [] };
+}
+
+export const StoredLineage: MessageFns<StoredLineage> = {
+  encode(message: StoredLineage, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.entries) {
+      LeaderEpochEntry.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StoredLineage {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStoredLineage();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.entries.push(LeaderEpochEntry.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRemoteStartRow(): RemoteStartRow {
+  return { remoteStart: 0n, by: 0, revision: undefined };
+}
+
+export const RemoteStartRow: MessageFns<RemoteStartRow> = {
+  encode(message: RemoteStartRow, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.remoteStart !== 0n) {
+      if (BigInt.asUintN(64, message.remoteStart) !== message.remoteStart) {
+        throw new globalThis.Error("value provided for field message.remoteStart of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.remoteStart);
+    }
+    if (message.by !== 0) {
+      writer.uint32(16).int32(message.by);
+    }
+    if (message.revision !== undefined) {
+      FenceToken.encode(message.revision, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RemoteStartRow {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRemoteStartRow();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.remoteStart = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.by = reader.int32() as any;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.revision = FenceToken.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseLeaseRow(): LeaseRow {
+  return { clientId: 0n, untilMs: 0n };
+}
+
+export const LeaseRow: MessageFns<LeaseRow> = {
+  encode(message: LeaseRow, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.clientId !== 0n) {
+      if (BigInt.asUintN(64, message.clientId) !== message.clientId) {
+        throw new globalThis.Error("value provided for field message.clientId of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.clientId);
+    }
+    if (message.untilMs !== 0n) {
+      if (BigInt.asUintN(64, message.untilMs) !== message.untilMs) {
+        throw new globalThis.Error("value provided for field message.untilMs of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.untilMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LeaseRow {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLeaseRow();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.clientId = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.untilMs = reader.uint64() as bigint;
             continue;
           }
         }

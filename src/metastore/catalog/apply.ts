@@ -1,0 +1,152 @@
+// The replicated state machine: entries of the log in, writes and answers out. Every member computes the
+// same from the same entries, however they are cut into batches: no clock, no chance, and no throw but for
+// a broken engine.
+import { crc32 } from '../../base/checksum.ts';
+import {
+  CatalogEvent,
+  CatalogState,
+  Command,
+  type CommandResult,
+  type Refusal,
+} from '../../gen/logtier/v1/catalog_command.ts';
+import type { Revision } from '../../segment/ids.ts';
+import type { KvReader, KvWrite } from '../engine/kv-engine.ts';
+import { advanceClock } from './clock.ts';
+import { clusterNumberOf } from './clusters.ts';
+import { Draft } from './draft.ts';
+import { EngineBase } from './engine-base.ts';
+import { clusterKey, feedKey, stateKey } from './keys.ts';
+import { MAX_COMMAND_BYTES } from './limits.ts';
+import { refusal } from './outcome.ts';
+import { keysOf } from './prefetch.ts';
+import { encodeRow } from './row.ts';
+import { refuseAll, runCommand } from './run-command.ts';
+
+/** An entry of the replicated log; an empty command opens a term. */
+export interface CommittedEntry {
+  readonly index: bigint;
+  readonly term: bigint;
+  readonly command: Uint8Array;
+}
+
+/** One revision's events: one message of the feed (safety rule 30). */
+export interface RevisionEvents {
+  readonly revision: Revision;
+  readonly events: readonly CatalogEvent[];
+}
+
+export interface AppliedBatch {
+  readonly state: CatalogState;
+  /** To be written as one batch of the engine: they carry the applied index. */
+  readonly writes: readonly KvWrite[];
+  /** By index of the log. */
+  readonly results: ReadonlyMap<bigint, CommandResult>;
+  readonly revisions: readonly RevisionEvents[];
+}
+
+interface Decoded {
+  readonly entry: CommittedEntry;
+  /** Undefined for an empty entry. */
+  readonly command: Command | Refusal | undefined;
+}
+
+/** `state` is what `readState` or the batch before gave; `reader` holds exactly that. */
+export async function applyEntries(
+  reader: KvReader,
+  before: CatalogState,
+  entries: readonly CommittedEntry[],
+): Promise<AppliedBatch> {
+  const decoded = entries.map(decodeEntry);
+  const base = new EngineBase(reader);
+  await prefetch(base, decoded);
+  const batch = new Draft(base);
+  const results = new Map<bigint, CommandResult>();
+  const revisions: RevisionEvents[] = [];
+  let state = before;
+  for (const { entry, command } of decoded) {
+    const applied = await applyEntry(batch, state, { entry, command });
+    state = applied.state;
+    if (applied.result !== undefined) results.set(entry.index, applied.result);
+    if (applied.events.length > 0) {
+      const revision = { incarnation: state.incarnation, index: entry.index };
+      revisions.push({ revision, events: applied.events });
+    }
+  }
+  const stateRow: KvWrite = {
+    kind: 'put',
+    key: stateKey(),
+    value: encodeRow(CatalogState, state),
+  };
+  return { state, writes: [...batch.writes, stateRow], results, revisions };
+}
+
+function decodeEntry(entry: CommittedEntry): Decoded {
+  if (entry.command.length === 0) return { entry, command: undefined };
+  if (entry.command.length > MAX_COMMAND_BYTES) {
+    return { entry, command: refusal('OVERLOADED', 'the command is larger than an entry may be') };
+  }
+  try {
+    return { entry, command: Command.decode(entry.command) };
+  } catch {
+    return { entry, command: refusal('INVALID_ARGUMENT', 'the command is no message of ours') };
+  }
+}
+
+function isCommand(command: Decoded['command']): command is Command {
+  return command !== undefined && 'ops' in command;
+}
+
+async function prefetch(base: EngineBase, decoded: readonly Decoded[]): Promise<void> {
+  const commands = decoded.map(({ command }) => command).filter(isCommand);
+  await base.prefetch(commands.map(({ clusterId }) => clusterKey(clusterId)));
+  const keys: Uint8Array[] = [];
+  for (const command of commands) {
+    const row = await base.get(clusterKey(command.clusterId));
+    if (row !== undefined) keys.push(...keysOf(clusterNumberOf(row), command));
+  }
+  await base.prefetch(keys);
+}
+
+interface AppliedEntry {
+  readonly state: CatalogState;
+  readonly result: CommandResult | undefined;
+  readonly events: readonly CatalogEvent[];
+}
+
+async function applyEntry(
+  batch: Draft,
+  before: CatalogState,
+  { entry, command }: Decoded,
+): Promise<AppliedEntry> {
+  const state = { ...before, appliedIndex: entry.index, appliedTerm: entry.term };
+  if (command === undefined) return { state, result: undefined, events: [] };
+  const revision = { incarnation: state.incarnation, index: entry.index };
+  if (!isCommand(command)) {
+    return { state, result: refuseAll({ seq: 0n, ops: [] }, revision, command), events: [] };
+  }
+  advanceClock(state, command.nowMs);
+  const draft = new Draft(batch);
+  const ran = await runCommand(draft, state, { command, revision });
+  ran.events.forEach((event, ordinal) => {
+    draft.put(CatalogEvent, feedKey(revision, ordinal), event);
+  });
+  batch.absorb(draft);
+  return {
+    state: { ...ran.state, hash: chainHash(ran.state.hash, entry.index, draft.writes) },
+    result: ran.result,
+    events: ran.events,
+  };
+}
+
+/** Per entry, so that it does not depend on how entries are cut into batches. */
+function chainHash(seed: number, index: bigint, writes: readonly KvWrite[]): number {
+  const number = new Uint8Array(8);
+  new DataView(number.buffer).setBigUint64(0, index);
+  const parts: Uint8Array[] = [number];
+  for (const write of writes) {
+    if (write.kind === 'put') parts.push(write.key, write.value);
+    else if (write.kind === 'delete') parts.push(write.key);
+    else parts.push(write.from, write.to);
+  }
+  return crc32(Buffer.concat(parts), seed);
+}

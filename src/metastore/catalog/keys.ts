@@ -1,0 +1,288 @@
+// Keys of the catalog's engine: one table byte, then fixed-width big-endian fields, so that byte order is
+// the order wanted. Changing a layout here changes the state machine: raise STATE_VERSION.
+import type { PartitionId, Revision, SegmentId, TopicId } from '../../segment/ids.ts';
+
+const TABLE = {
+  state: 0x01,
+  cluster: 0x02,
+  segment: 0x10,
+  openIntent: 0x12,
+  byOffset: 0x14,
+  totals: 0x17,
+  lineage: 0x18,
+  remoteStart: 0x19,
+  tombstone: 0x20,
+  erase: 0x21,
+  claim: 0x22,
+  lease: 0x23,
+  answer: 0x24,
+  prefix: 0x25,
+  session: 0x26,
+  sessionAge: 0x27,
+  instances: 0x28,
+  eraseDue: 0x29,
+  prefixDue: 0x2a,
+  feed: 0x30,
+  topic: 0x31,
+  topicName: 0x32,
+} as const;
+
+/** Rows that go with a deleted topic; claim, tombstone and both queues stay (rule 23). */
+const TABLES_OF_TOPIC_DATA = [
+  TABLE.segment,
+  TABLE.openIntent,
+  TABLE.byOffset,
+  TABLE.totals,
+  TABLE.lineage,
+  TABLE.remoteStart,
+] as const;
+
+/** A partition of one Kafka cluster; `cluster` is the number this catalog gave to the cluster id. */
+export interface PartitionAddress extends PartitionId {
+  readonly cluster: number;
+}
+
+/** Keys in [from, to). */
+export interface KeyRange {
+  readonly from: Uint8Array;
+  readonly to: Uint8Array;
+}
+
+const UUID_BYTES = 16;
+const U64_MAX = 0xffff_ffff_ffff_ffffn;
+
+function u8(value: number): Uint8Array {
+  return Uint8Array.of(value);
+}
+
+function u16(value: number): Uint8Array {
+  const bytes = new Uint8Array(2);
+  new DataView(bytes.buffer).setUint16(0, value);
+  return bytes;
+}
+
+function u32(value: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, value);
+  return bytes;
+}
+
+function u64(value: bigint): Uint8Array {
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setBigUint64(0, value);
+  return bytes;
+}
+
+function uuid(id: TopicId | SegmentId): Uint8Array {
+  return Buffer.from(id, 'base64url');
+}
+
+function text(value: string): Uint8Array {
+  return Buffer.from(value, 'utf8');
+}
+
+function key(table: number, ...fields: readonly Uint8Array[]): Uint8Array {
+  return Buffer.concat([u8(table), ...fields]);
+}
+
+/** All keys that start with `prefix`. */
+function under(prefix: Uint8Array): KeyRange {
+  return { from: prefix, to: following(prefix) };
+}
+
+/** The first key after all that start with `prefix`; the table byte keeps it from overflowing. */
+function following(prefix: Uint8Array): Uint8Array {
+  const next = Uint8Array.from(prefix);
+  for (let at = next.length - 1; at >= 0; at -= 1) {
+    const byte = next[at] ?? 0;
+    if (byte < 0xff) {
+      next[at] = byte + 1;
+      return next.subarray(0, at + 1);
+    }
+  }
+  return next;
+}
+
+function topicFields(cluster: number, topicId: TopicId): Uint8Array {
+  return Buffer.concat([u32(cluster), uuid(topicId)]);
+}
+
+function partitionFields(address: PartitionAddress): Uint8Array {
+  return Buffer.concat([u32(address.cluster), uuid(address.topicId), u32(address.partition)]);
+}
+
+export const stateKey = (): Uint8Array => key(TABLE.state);
+
+export const clusterKey = (clusterId: string): Uint8Array => key(TABLE.cluster, text(clusterId));
+
+export const allClusters = (): KeyRange => under(key(TABLE.cluster));
+
+export function clusterIdOf(clusterRowKey: Uint8Array): string {
+  return Buffer.from(clusterRowKey.subarray(1)).toString('utf8');
+}
+
+export function segmentKey(address: PartitionAddress, id: SegmentId): Uint8Array {
+  return key(TABLE.segment, partitionFields(address), uuid(id));
+}
+
+/** Segments in COPY_SEGMENT_STARTED, by id. */
+export function openIntentKey(address: PartitionAddress, id: SegmentId): Uint8Array {
+  return key(TABLE.openIntent, partitionFields(address), uuid(id));
+}
+
+export function openIntentsOf(address: PartitionAddress): KeyRange {
+  return under(key(TABLE.openIntent, partitionFields(address)));
+}
+
+export function openIntentsOfTopic(cluster: number, topicId: TopicId): KeyRange {
+  return under(key(TABLE.openIntent, topicFields(cluster, topicId)));
+}
+
+export function byOffsetKey(
+  address: PartitionAddress,
+  startOffset: bigint,
+  id: SegmentId,
+): Uint8Array {
+  return key(TABLE.byOffset, partitionFields(address), u64(startOffset), uuid(id));
+}
+
+export function byOffset(address: PartitionAddress): KeyRange {
+  return under(key(TABLE.byOffset, partitionFields(address)));
+}
+
+/** An open intent's or an offset's key names the segment in its last 16 bytes. */
+export function segmentKeyFromIndex(indexKey: Uint8Array): Uint8Array {
+  const fields = indexKey.subarray(1, 1 + 4 + UUID_BYTES + 4);
+  return key(TABLE.segment, fields, indexKey.subarray(indexKey.length - UUID_BYTES));
+}
+
+export const totalsKey = (address: PartitionAddress): Uint8Array =>
+  key(TABLE.totals, partitionFields(address));
+
+export const lineageKey = (address: PartitionAddress): Uint8Array =>
+  key(TABLE.lineage, partitionFields(address));
+
+export const remoteStartKey = (address: PartitionAddress): Uint8Array =>
+  key(TABLE.remoteStart, partitionFields(address));
+
+export const claimKey = (address: PartitionAddress): Uint8Array =>
+  key(TABLE.claim, partitionFields(address));
+
+export const tombstoneKey = (cluster: number, topicId: TopicId): Uint8Array =>
+  key(TABLE.tombstone, topicFields(cluster, topicId));
+
+export const topicKey = (cluster: number, topicId: TopicId): Uint8Array =>
+  key(TABLE.topic, topicFields(cluster, topicId));
+
+/** Claim rows of one cluster in (topic id, partition) order: every partition ever claimed. */
+export function claimsOfCluster(cluster: number, after: PartitionId | undefined): KeyRange {
+  const all = under(key(TABLE.claim, u32(cluster)));
+  if (after === undefined) return all;
+  return { from: following(claimKey({ ...after, cluster })), to: all.to };
+}
+
+export function claimsOfTopic(cluster: number, topicId: TopicId): KeyRange {
+  return under(key(TABLE.claim, topicFields(cluster, topicId)));
+}
+
+/** Names hold no NUL (Kafka's Topic.java), so no name is the prefix of another's key. */
+export function topicNameKey(cluster: number, name: string, topicId: TopicId): Uint8Array {
+  return key(TABLE.topicName, u32(cluster), text(name), u8(0), uuid(topicId));
+}
+
+export function topicsNamed(cluster: number, name: string): KeyRange {
+  return under(key(TABLE.topicName, u32(cluster), text(name), u8(0)));
+}
+
+export function dataOfTopic(cluster: number, topicId: TopicId): readonly KeyRange[] {
+  return TABLES_OF_TOPIC_DATA.map((table) => under(key(table, topicFields(cluster, topicId))));
+}
+
+export function eraseKey(address: PartitionAddress, id: SegmentId): Uint8Array {
+  return key(TABLE.erase, partitionFields(address), uuid(id));
+}
+
+export function prefixKey(address: PartitionAddress, place: string): Uint8Array {
+  return key(TABLE.prefix, partitionFields(address), text(place));
+}
+
+const DUE_TABLES: ReadonlyMap<number, number> = new Map([
+  [TABLE.erase, TABLE.eraseDue],
+  [TABLE.prefix, TABLE.prefixDue],
+]);
+
+const CLUSTER_END = 1 + 4;
+const DUE_END = CLUSTER_END + 8;
+
+/** Where a row of a queue stands in the order of due times within its cluster. */
+export function dueKey(queueKey: Uint8Array, dueMs: bigint): Uint8Array {
+  const table = DUE_TABLES.get(queueKey[0] ?? 0) ?? 0;
+  return key(table, queueKey.subarray(1, CLUSTER_END), u64(dueMs), queueKey.subarray(CLUSTER_END));
+}
+
+export function queueKeyOf(due: Uint8Array): Uint8Array {
+  const table = due[0] === TABLE.eraseDue ? TABLE.erase : TABLE.prefix;
+  return key(table, due.subarray(1, CLUSTER_END), due.subarray(DUE_END));
+}
+
+function dueUpTo(table: number, cluster: number, dueMs: bigint): KeyRange {
+  const all = under(key(table, u32(cluster)));
+  return dueMs >= U64_MAX ? all : { from: all.from, to: key(table, u32(cluster), u64(dueMs + 1n)) };
+}
+
+export function objectsDue(cluster: number, dueMs: bigint): KeyRange {
+  return dueUpTo(TABLE.eraseDue, cluster, dueMs);
+}
+
+export function prefixesDue(cluster: number, dueMs: bigint): KeyRange {
+  return dueUpTo(TABLE.prefixDue, cluster, dueMs);
+}
+
+export const leaseKey = (cluster: number, lease: string): Uint8Array =>
+  key(TABLE.lease, u32(cluster), text(lease));
+
+export const sessionKey = (clientId: bigint): Uint8Array => key(TABLE.session, u64(clientId));
+
+/** Sessions by when they were last heard of: the first is dropped when there are too many. */
+export function sessionAgeKey(touchedMs: bigint, clientId: bigint): Uint8Array {
+  return key(TABLE.sessionAge, u64(touchedMs), u64(clientId));
+}
+
+export const sessionsByAge = (): KeyRange => under(key(TABLE.sessionAge));
+
+export function clientIdOf(sessionAgeRowKey: Uint8Array): bigint {
+  return Buffer.from(sessionAgeRowKey).readBigUInt64BE(1 + 8);
+}
+
+export const answerKey = (clientId: bigint, seq: bigint): Uint8Array =>
+  key(TABLE.answer, u64(clientId), u64(seq));
+
+export const answersOf = (clientId: bigint): KeyRange => under(key(TABLE.answer, u64(clientId)));
+
+export const instancesKey = (cluster: number, brokerId: number): Uint8Array =>
+  key(TABLE.instances, u32(cluster), u32(brokerId));
+
+export const allSessionRows = (): readonly KeyRange[] =>
+  [TABLE.answer, TABLE.session, TABLE.sessionAge, TABLE.lease].map((table) => under(key(table)));
+
+export function feedKey(revision: Revision, ordinal: number): Uint8Array {
+  return key(TABLE.feed, u32(revision.incarnation), u64(revision.index), u16(ordinal));
+}
+
+/** The feed of revisions after `after`, up to and with `upTo`. */
+export function feedBetween(after: Revision, upTo: Revision): KeyRange {
+  return { from: feedKeyAfter(after), to: feedKeyAfter(upTo) };
+}
+
+export function feedUpTo(upTo: Revision): KeyRange {
+  return { from: key(TABLE.feed), to: feedKeyAfter(upTo) };
+}
+
+function feedKeyAfter(revision: Revision): Uint8Array {
+  return following(key(TABLE.feed, u32(revision.incarnation), u64(revision.index)));
+}
+
+export function feedRevisionOf(feedRowKey: Uint8Array): Revision {
+  const bytes = Buffer.from(feedRowKey);
+  return { incarnation: bytes.readUInt32BE(1), index: bytes.readBigUInt64BE(5) };
+}

@@ -1,0 +1,29 @@
+// Rows of the engine: one version byte, then the protobuf message.
+import { LogtierError } from '../../base/errors.ts';
+
+/** The generated codec of one message. */
+export interface RowCodec<Row> {
+  encode(row: Row): { finish(): Uint8Array };
+  decode(bytes: Uint8Array): Row;
+}
+
+/** Raised when a row changes in a way that protobuf's own rules do not cover. */
+const ROW_VERSION = 1;
+
+export function encodeRow<Row>(codec: RowCodec<Row>, row: Row): Uint8Array {
+  const message = codec.encode(row).finish();
+  const bytes = new Uint8Array(1 + message.length);
+  bytes[0] = ROW_VERSION;
+  bytes.set(message, 1);
+  return bytes;
+}
+
+/** Rows are our own: what does not decode is damage, and the member stops. */
+export function decodeRow<Row>(codec: RowCodec<Row>, bytes: Uint8Array): Row {
+  if (bytes[0] !== ROW_VERSION) {
+    throw new LogtierError('CORRUPT_STATE', `a catalog row has version ${bytes[0] ?? 'none'}`, {
+      hint: 'the state was written by a newer Logtier: run that one, or restore a backup',
+    });
+  }
+  return codec.decode(bytes.subarray(1));
+}

@@ -1,0 +1,48 @@
+// The row that is written with every batch: how far the engine has come, and the catalog-wide counts.
+import { LogtierError } from '../../base/errors.ts';
+import { CatalogState } from '../../gen/logtier/v1/catalog_command.ts';
+import type { Revision } from '../../segment/ids.ts';
+import { stateKey } from './keys.ts';
+import { decodeRow } from './row.ts';
+
+/** Version of the whole state machine: members of one group must agree on it. */
+export const STATE_VERSION = 1;
+
+interface RowSource {
+  get(key: Uint8Array): Promise<Uint8Array | undefined>;
+}
+
+/** A fresh catalog when the engine is empty. Refuses a state that a newer Logtier wrote. */
+export async function readState(source: RowSource): Promise<CatalogState> {
+  const bytes = await source.get(stateKey());
+  if (bytes === undefined) return freshState(1);
+  const state = decodeRow(CatalogState, bytes);
+  if (state.stateVersion > STATE_VERSION) {
+    const message = `the catalog's state has version ${state.stateVersion}, this Logtier knows ${STATE_VERSION}`;
+    throw new LogtierError('CORRUPT_STATE', message, { hint: 'run the newer Logtier again' });
+  }
+  return state;
+}
+
+export function freshState(incarnation: number): CatalogState {
+  return {
+    stateVersion: STATE_VERSION,
+    incarnation,
+    appliedIndex: 0n,
+    appliedTerm: 0n,
+    clockMs: 0n,
+    clockHeld: false,
+    feedFrom: { incarnation, index: 0n },
+    orphanLock: false,
+    hash: 0,
+    segments: 0n,
+    eraseQueue: 0n,
+    sessions: 0,
+    clusters: 0,
+  };
+}
+
+/** What has been applied: the newest revision there is. */
+export function revisionOf(state: CatalogState): Revision {
+  return { incarnation: state.incarnation, index: state.appliedIndex };
+}

@@ -27,6 +27,9 @@ const DENIED = new Set([
 const FETCH_KEY = 1;
 const FETCH_VERSION = 12;
 
+/** Replica id of whoever is no broker. */
+const CONSUMER = -1;
+
 /** Wait of a fetch for data, and the most bytes of one answer. */
 const FETCH_WAIT_MS = 500;
 const FETCH_BYTES = 4 * 2 ** 20;
@@ -131,6 +134,7 @@ async function withErrorsInside<T>(
 
 function writeFetch(topic: string, partition: number, offset: bigint): Writer {
   return Writer.create()
+    .appendInt32(CONSUMER)
     .appendInt32(FETCH_WAIT_MS)
     .appendInt32(1)
     .appendInt32(FETCH_BYTES)
@@ -208,11 +212,13 @@ export class KafkaConnection {
           name: topic.name ?? '',
           topicId: topic.topicId,
           internal: topic.isInternal,
-          partitions: topic.partitions.map(({ partitionIndex, leaderId, leaderEpoch }) => ({
-            partition: partitionIndex,
-            leaderId,
-            leaderEpoch,
-          })),
+          partitions: topic.partitions
+            .map(({ partitionIndex: partition, leaderId, leaderEpoch }) => ({
+              partition,
+              leaderId,
+              leaderEpoch,
+            }))
+            .toSorted((a, b) => a.partition - b.partition),
         })),
       };
     });
@@ -234,7 +240,7 @@ export class KafkaConnection {
         })),
     }));
     return this.ask(signal, async (connection) => {
-      const request = listOffsetsV9.api.async(connection, -1, committedOnly ? 1 : 0, topics);
+      const request = listOffsetsV9.api.async(connection, CONSUMER, committedOnly ? 1 : 0, topics);
       const answer = await withErrorsInside(request, isListOffsets);
       return answer.topics.flatMap((topic) =>
         topic.partitions.map(({ partitionIndex, errorCode, offset, leaderEpoch }) => ({

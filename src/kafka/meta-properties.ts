@@ -1,6 +1,7 @@
 // `meta.properties` in the root of a log directory: which cluster and broker it belongs to.
 // A Java properties file. Version 1 (KRaft): cluster.id, node.id, directory.id; version 0: broker.id.
 import { corrupt, truncated, unsupported } from './file-errors.ts';
+import { parseProperties } from './properties.ts';
 import { isUuidText } from './uuid.ts';
 
 const FILE = 'meta.properties';
@@ -16,7 +17,7 @@ export interface MetaProperties {
 export function parseMetaProperties(text: string): MetaProperties {
   const lines = text.split('\n');
   if (lines.at(-1) !== '') throw truncated(FILE)('its last line has no end', lines.length);
-  const properties = parseProperties(lines);
+  const properties = parseProperties(text, (line, number) => corrupt(FILE)(`'${line}'`, number));
   const version = properties.get('version') ?? '0';
   if (version !== '0' && version !== '1') throw unsupported(FILE)(`version ${version}`, 1);
   const idName = version === '1' ? 'node.id' : 'broker.id';
@@ -44,25 +45,4 @@ function parseDirectoryId(text: string | undefined, line: number): string | unde
     throw corrupt(FILE)(`directory.id is '${text}'`, line);
   }
   return text;
-}
-
-/** The subset that Kafka writes: `key=value`, comments, backslash escapes; no continued lines. */
-function parseProperties(lines: readonly string[]): Map<string, string> {
-  const properties = new Map<string, string>();
-  lines.forEach((raw, index) => {
-    const line = raw.trim();
-    if (line === '' || line.startsWith('#') || line.startsWith('!')) return;
-    const [, key, value] = /^((?:[^\s=:\\]|\\.)+)\s*[=:]?\s*(.*)$/.exec(line) ?? [];
-    if (key === undefined || value === undefined) throw corrupt(FILE)(`'${line}'`, index + 1);
-    properties.set(unescape(key), unescape(value));
-  });
-  return properties;
-}
-
-function unescape(text: string): string {
-  return text.replaceAll(/\\(u[0-9a-fA-F]{4}|.)/g, (_, escaped: string) =>
-    escaped.length === 5
-      ? String.fromCharCode(Number.parseInt(escaped.slice(1), 16))
-      : ({ t: '\t', n: '\n', r: '\r', f: '\f' }[escaped] ?? escaped),
-  );
 }

@@ -178,9 +178,10 @@ test('a batch more than 2^31-1 offsets above its base is corrupt', async () => {
   expect(codeOf(() => scan(beyond, 10n))).toBe('CORRUPT_BATCH');
 });
 
+const epochs = (...list: number[]) =>
+  buildSegment({ baseOffset: 0n, batches: list.flatMap((epoch) => plainBatches(1, { epoch })) });
+
 test('a falling leader epoch is corrupt; an unknown one says nothing', async () => {
-  const epochs = (...list: number[]) =>
-    buildSegment({ baseOffset: 0n, batches: list.flatMap((epoch) => plainBatches(1, { epoch })) });
   const codes = await Promise.all(
     [epochs(1, 2, 2, 5), epochs(2, 1), epochs(-1, 3, -1, 3), epochs(3, -1, 2)].map(
       async (built) => {

@@ -39,7 +39,7 @@ async function batchOf(recordsHex: string, recordsCount: number): Promise<Buffer
 test('a hand-made record is read field by field', async () => {
   // length 13: attributes 0, timestamp +300 (d804), offset +2, key "k", value "vv", 1 header "h" → null
   const batch = await batchOf(
-    '1a' + '00' + 'd804' + '04' + '026b' + '047676' + '02' + '0268' + '01',
+    ['1a', '00', 'd804', '04', '026b', '047676', '02', '0268', '01'].join(''),
     1,
   );
   const [only] = await decode(batch);
@@ -130,9 +130,10 @@ test('records beyond the limit are refused', async () => {
   });
 });
 
+const kindOf = async (spec: BatchSpec) =>
+  (await decode(await buildBatch(spec, 0n))).map(controlMarkerKind);
+
 test('transaction markers are told apart', async () => {
-  const kindOf = async (spec: BatchSpec) =>
-    (await decode(await buildBatch(spec, 0n))).map(controlMarkerKind);
   const end = { epoch: 0, producerId: 9n, timestampMs: 1 };
   const leaderChange = { epoch: 0, isControl: true };
   const key = Buffer.from([0, 0, 0, 2]);

@@ -31,13 +31,19 @@ function codeOf(bytes: Uint8Array): unknown {
 }
 
 test('a hand-made entry is read', () => {
-  const hex =
-    '0000' + '0000000000000007' + '000000000000000a' + '0000000000000014' + '0000000000000015';
+  const hex = [
+    '0000',
+    '0000000000000007',
+    '000000000000000a',
+    '0000000000000014',
+    '0000000000000015',
+  ].join('');
   expect(parseTransactionIndex(Buffer.from(hex, 'hex'))).toEqual([aborted(10, 20, 21)]);
 });
 
+const of = (producerId: bigint) => ({ transactional: true, producerId, producerEpoch: 0 });
+
 test('the index of a built segment names its aborted transactions and where the rest still stood', async () => {
-  const of = (producerId: bigint) => ({ transactional: true, producerId, producerEpoch: 0 });
   const end = { epoch: 0, producerEpoch: 0, timestampMs: 1 };
   const built = await buildSegment({
     baseOffset: 100n,

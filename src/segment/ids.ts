@@ -89,3 +89,8 @@ export function parseToken(text: string): FenceToken {
     index: BigInt(`0x${text.slice(8)}`),
   };
 }
+
+/** When a segment id of ours was made: its first 48 bits (UUID version 7, RFC 9562). Means nothing for others. */
+export function segmentIdMs(id: SegmentId): number {
+  return Buffer.from(id, 'base64url').readUIntBE(0, 6);
+}

@@ -29,17 +29,25 @@ export interface SnapshotSource {
 
 export interface ReplicatedLog {
   /**
-   * Resolves when the command is committed, with its index. NOT_LEADER{leader} when it was surely not
-   * taken; OUTCOME_UNKNOWN when it may have been; OVERLOADED when too much waits.
+   * Resolves when the command, taken over, is committed, with its index. Surely not taken: NOT_LEADER,
+   * OVERLOADED when too much waits, INVALID_ARGUMENT when it is too large, the signal's reason when it
+   * fired before the call, the failure once the log is broken. May have been taken: OUTCOME_UNKNOWN, also
+   * when the signal fires later.
    */
   propose(command: Uint8Array, signal: AbortSignal): Promise<LogIndex>;
-  /** Committed entries after `after`, in order, each once; then waits for more. Ends when the log stops. */
+  /**
+   * Committed entries after `after`, in order, each once; then waits for more. Ends when the log stops.
+   * Throws COMPACTED when `after + 1` is gone, and the failure, behind the last entry, when the log breaks.
+   */
   committed(after: LogIndex): AsyncIterable<readonly LogEntry[]>;
   /** No entry committed before the call is newer than the returned index. */
   readBarrier(signal: AbortSignal): Promise<LogIndex>;
-  /** Drops entries up to `snapshot.index`, after making that much durable elsewhere. */
+  /**
+   * Drops entries up to `snapshot.index`, or some of them, after making that much durable elsewhere.
+   * INVALID_ARGUMENT beyond the committed index; at or below an earlier snapshot nothing happens.
+   */
   compact(snapshot: SnapshotSource): Promise<void>;
   status(): LogStatus;
-  /** Idempotent. */
+  /** Settles what was proposed, then refuses with NOT_LEADER. Idempotent. */
   stop(): Promise<void>;
 }

@@ -52,6 +52,9 @@ export class Wal {
   private pumping: Promise<void> | undefined;
   private broken: LogtierError | undefined;
   private needsMark = false;
+  /** Resolves when the log breaks; never when it does not. */
+  readonly failed: Promise<LogtierError>;
+  private announceFailure: (failure: LogtierError) => void = nobody;
   private stopMarking: () => void = () => undefined;
   private closing: Promise<void> | undefined;
 
@@ -66,6 +69,9 @@ export class Wal {
     this.position = start.position;
     this.chain = start.chain;
     this.nextIndex = start.state.entries.next;
+    this.failed = new Promise((resolve) => {
+      this.announceFailure = resolve;
+    });
   }
 
   /** Oldest entry that can be read; `lastIndex + 1` when there is none. */
@@ -284,6 +290,7 @@ export class Wal {
 
   private fail(failure: LogtierError): void {
     this.broken = failure;
+    this.announceFailure(failure);
     const lost = [...this.inFlight, ...this.queue];
     this.inFlight = [];
     this.queue = [];

@@ -47,6 +47,7 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
 public final class KafkaWorkload {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final int REQUEST_TIMEOUT_MS = 5_000;
+    private static final int METADATA_AGE_MS = 3_000;
     private static final Duration POLL = Duration.ofMillis(200);
 
     private interface Operation {
@@ -272,6 +273,9 @@ public final class KafkaWorkload {
         all.put("bootstrap.servers", bootstrap);
         all.put("request.timeout.ms", REQUEST_TIMEOUT_MS);
         all.put("reconnect.backoff.max.ms", 500);
+        // A client that met only one broker in service must hear of the others before that one is paused or killed.
+        all.put("metadata.max.age.ms", METADATA_AGE_MS);
+        all.put("metadata.recovery.rebootstrap.trigger.ms", METADATA_AGE_MS);
         return all;
     }
 

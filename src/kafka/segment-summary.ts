@@ -3,7 +3,8 @@ import type { ScannedBatch } from './batch-scanner.ts';
 import type { EpochEntry, Lineage } from './lineage.ts';
 
 export interface SegmentSummary {
-  readonly baseOffset: bigint;
+  /** The segment's base, from its file name. */
+  readonly startOffset: bigint;
   /** Exclusive. */
   readonly nextOffset: bigint;
   readonly logBytes: number;
@@ -57,7 +58,7 @@ export class SegmentSummarizer {
 
   summary(): SegmentSummary {
     return {
-      baseOffset: this.baseOffset,
+      startOffset: this.baseOffset,
       nextOffset: this.nextOffset,
       logBytes: this.logBytes,
       batchesCount: this.batchesCount,

@@ -53,9 +53,10 @@ const open = (openTransactionStart: bigint) => ({
   openTransactionStart,
 });
 
+const oldest = (...starts: bigint[]) =>
+  oldestOpenTransaction(parseProducerSnapshot(buildProducerSnapshot(starts.map(open))));
+
 test('the oldest open transaction is found, if there is one', () => {
-  const oldest = (...starts: bigint[]) =>
-    oldestOpenTransaction(parseProducerSnapshot(buildProducerSnapshot(starts.map(open))));
   expect(oldest()).toBeUndefined();
   expect(oldest(-1n, -1n)).toBeUndefined();
   expect(oldest(-1n, 30n, 20n, -1n, 25n)).toBe(20n);

@@ -20,7 +20,7 @@ test('a plain segment is told in full', async () => {
   const batches = [...plainBatches(20, { epoch: 2 }), ...plainBatches(5, { epoch: 5 })];
   const { built, summary } = await summaryOf({ baseOffset: 100n, batches });
   expect(summary).toEqual({
-    baseOffset: 100n,
+    startOffset: 100n,
     nextOffset: 125n,
     logBytes: built.log.length,
     batchesCount: 3,

@@ -450,6 +450,8 @@ export interface CatalogState {
   eraseQueue: bigint;
   sessions: number;
   clusters: number;
+  /** of the log that this engine belongs to */
+  metastoreId: string;
 }
 
 export interface ClientSession {
@@ -3974,6 +3976,7 @@ function createBaseCatalogState(): CatalogState {
     eraseQueue: 0n,
     sessions: 0,
     clusters: 0,
+    metastoreId: "",
   };
 }
 
@@ -4032,6 +4035,9 @@ export const CatalogState: MessageFns<CatalogState> = {
     }
     if (message.clusters !== 0) {
       writer.uint32(104).uint32(message.clusters);
+    }
+    if (message.metastoreId !== "") {
+      writer.uint32(114).string(message.metastoreId);
     }
     return writer;
   },
@@ -4151,6 +4157,14 @@ export const CatalogState: MessageFns<CatalogState> = {
             }
 
             message.clusters = reader.uint32();
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.metastoreId = reader.string();
             continue;
           }
         }

@@ -190,6 +190,9 @@ export interface WatchTasksResponse {
 
 export interface ReadObjectRequest {
   segmentId: string;
+  start: bigint;
+  /** exclusive; 0 = the object's end */
+  end: bigint;
 }
 
 export interface ReadObjectResponse {
@@ -2013,13 +2016,25 @@ export const WatchTasksResponse: MessageFns<WatchTasksResponse> = {
 };
 
 function createBaseReadObjectRequest(): ReadObjectRequest {
-  return { segmentId: "" };
+  return { segmentId: "", start: 0n, end: 0n };
 }
 
 export const ReadObjectRequest: MessageFns<ReadObjectRequest> = {
   encode(message: ReadObjectRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.segmentId !== "") {
       writer.uint32(10).string(message.segmentId);
+    }
+    if (message.start !== 0n) {
+      if (BigInt.asUintN(64, message.start) !== message.start) {
+        throw new globalThis.Error("value provided for field message.start of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.start);
+    }
+    if (message.end !== 0n) {
+      if (BigInt.asUintN(64, message.end) !== message.end) {
+        throw new globalThis.Error("value provided for field message.end of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.end);
     }
     return writer;
   },
@@ -2043,6 +2058,22 @@ export const ReadObjectRequest: MessageFns<ReadObjectRequest> = {
             }
 
             message.segmentId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.start = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.end = reader.uint64() as bigint;
             continue;
           }
         }

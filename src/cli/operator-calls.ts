@@ -1,0 +1,50 @@
+// The operator's service as commands call it.
+import type {
+  ConfirmClockRequest,
+  ConfirmClockResponse,
+  DescribePartitionRequest,
+  DescribePartitionResponse,
+  DiagnoseRequest,
+  DiagnoseResponse,
+  ExplainRequest,
+  ExplainResponse,
+  GetSegmentRequest,
+  GetSegmentResponse,
+  ListPartitionsRequest,
+  ListPartitionsResponse,
+  ListRemoteSegmentsRequest,
+  ListRemoteSegmentsResponse,
+  ReadObjectRequest,
+  ReadObjectResponse,
+  ReadRecordsRequest,
+  ReadRecordsResponse,
+  ReleaseClaimRequest,
+  ReleaseClaimResponse,
+  WatchTasksRequest,
+  WatchTasksResponse,
+} from '../gen/logtier/v1/operator.ts';
+
+/** Errors are those of the service, with their hints; METASTORE_UNAVAILABLE when nothing answers at the endpoint. */
+export interface OperatorCalls {
+  listPartitions(
+    request: ListPartitionsRequest,
+    signal: AbortSignal,
+  ): Promise<ListPartitionsResponse>;
+  describePartition(
+    request: DescribePartitionRequest,
+    signal: AbortSignal,
+  ): Promise<DescribePartitionResponse>;
+  explain(request: ExplainRequest, signal: AbortSignal): Promise<ExplainResponse>;
+  getSegment(request: GetSegmentRequest, signal: AbortSignal): Promise<GetSegmentResponse>;
+  listRemoteSegments(
+    request: ListRemoteSegmentsRequest,
+    signal: AbortSignal,
+  ): AsyncIterable<ListRemoteSegmentsResponse>;
+  watchTasks(request: WatchTasksRequest, signal: AbortSignal): AsyncIterable<WatchTasksResponse>;
+  readObject(request: ReadObjectRequest, signal: AbortSignal): AsyncIterable<ReadObjectResponse>;
+  readRecords(request: ReadRecordsRequest, signal: AbortSignal): AsyncIterable<ReadRecordsResponse>;
+  diagnose(request: DiagnoseRequest, signal: AbortSignal): Promise<DiagnoseResponse>;
+  confirmClock(request: ConfirmClockRequest, signal: AbortSignal): Promise<ConfirmClockResponse>;
+  releaseClaim(request: ReleaseClaimRequest, signal: AbortSignal): Promise<ReleaseClaimResponse>;
+  close(): void;
+}

@@ -111,6 +111,7 @@ export class S3Connection {
     return exchange({ clock: this.clock, agent: this.agent }, this.settings, outgoing, signal);
   }
 
+  /** Idle connections of both ways are closed; calls in flight go on. */
   stop(): void {
     this.client.destroy();
     this.agent.destroy();

@@ -1,0 +1,62 @@
+// A bounded number of things at once; the rest waits in line, and the line is bounded too.
+import { LogtierError } from '../base/errors.ts';
+import { abortError, throwIfAborted } from '../platform/clock.ts';
+
+export class Places {
+  private free: number;
+  private readonly longestLine: number;
+  private readonly line = new Set<() => void>();
+
+  constructor(places: number, longestLine: number) {
+    this.free = places;
+    this.longestLine = longestLine;
+  }
+
+  get waiting(): number {
+    return this.line.size;
+  }
+
+  /** A place at once, or none. The answer gives it back; calling it again does nothing. */
+  tryTake(): (() => void) | undefined {
+    if (this.free === 0 || this.line.size > 0) return undefined;
+    this.free -= 1;
+    return this.giveBackOnce();
+  }
+
+  /** First come, first served. OVERLOADED when the line is full; who is aborted leaves it. */
+  async take(signal: AbortSignal): Promise<() => void> {
+    throwIfAborted(signal);
+    const now = this.tryTake();
+    if (now !== undefined) return now;
+    if (this.line.size >= this.longestLine) {
+      throw new LogtierError('OVERLOADED', `${this.line.size} already wait for a place`);
+    }
+    await new Promise<void>((resolve, reject) => {
+      const leave = (): void => {
+        this.line.delete(enter);
+        reject(abortError(signal));
+      };
+      const enter = (): void => {
+        signal.removeEventListener('abort', leave);
+        resolve();
+      };
+      this.line.add(enter);
+      signal.addEventListener('abort', leave, { once: true });
+    });
+    return this.giveBackOnce();
+  }
+
+  private giveBackOnce(): () => void {
+    let isTaken = true;
+    return () => {
+      if (!isTaken) return;
+      isTaken = false;
+      for (const next of this.line) {
+        this.line.delete(next);
+        next(); // the place goes over, `free` stays
+        return;
+      }
+      this.free += 1;
+    };
+  }
+}

@@ -127,36 +127,13 @@ export class FakeTree {
   rename(from: string, to: string, none: boolean): unknown {
     this.#requireUnsafe();
     const source = this.nodes.get(from);
-    const isFree = this.nodes.get(to) === undefined;
-    const isPossible = source !== undefined && isFree && this.nodes.has(parentOf(to));
-    if (isPossible) {
+    const refusal = this.#renameRefusal(from, to);
+    if (source !== undefined && refusal === undefined) {
       this.nodes.delete(from);
       this.nodes.set(to, source);
     }
-    if (!none || !this.knowsRenameOptions) return { boolean: isPossible };
-    if (source === undefined) {
-      throw new RemoteFailure(404, 'FileNotFoundException', `rename source ${from} not found.`);
-    }
-    if (this.nodes.get(to)?.type === 'DIRECTORY' && !isFree) {
-      throw new RemoteFailure(
-        403,
-        'IOException',
-        `Source ${from} and destination ${to} must both be directories`,
-      );
-    }
-    if (!isFree)
-      throw new RemoteFailure(
-        403,
-        'FileAlreadyExistsException',
-        `rename destination ${to} already exists`,
-      );
-    if (!isPossible) {
-      throw new RemoteFailure(
-        404,
-        'FileNotFoundException',
-        `rename destination parent ${to} not found.`,
-      );
-    }
+    if (!none || !this.knowsRenameOptions) return { boolean: refusal === undefined };
+    if (refusal !== undefined) throw refusal;
     return undefined;
   }
 
@@ -205,6 +182,30 @@ export class FakeTree {
       names,
     }));
     return { BlockLocations: { BlockLocation: blocks } };
+  }
+
+  #renameRefusal(from: string, to: string): RemoteFailure | undefined {
+    const parent = this.nodes.get(parentOf(to));
+    const target = this.nodes.get(to);
+    const no = (status: number, exception: string, message: string): RemoteFailure =>
+      new RemoteFailure(status, exception, message);
+    if (!this.nodes.has(from)) return no(404, 'FileNotFoundException', `source ${from} not found.`);
+    if (target?.type === 'FILE') {
+      return no(403, 'FileAlreadyExistsException', `rename destination ${to} already exists`);
+    }
+    if (target !== undefined) {
+      return no(
+        403,
+        'IOException',
+        `Source ${from} and destination ${to} must both be directories`,
+      );
+    }
+    if (parent?.type === 'FILE') {
+      const message = `${parentOf(to)} (is not a directory)`;
+      return no(403, 'ParentNotDirectoryException', message);
+    }
+    if (parent !== undefined) return undefined;
+    return no(404, 'FileNotFoundException', `rename destination parent ${to} not found.`);
   }
 
   #fresh(type: FakeNode['type']): FakeNode {

@@ -14,6 +14,8 @@ export type FakeAct =
       readonly exception: string;
       readonly message: string;
     }
+  /** Does something first, then answers as usual. */
+  | { readonly kind: 'first'; readonly act: () => void }
   /** Takes the request and never answers. */
   | { readonly kind: 'hang' }
   /** Closes the connection instead of answering; nothing is carried out. */
@@ -192,6 +194,7 @@ export async function startWebhdfsFake(): Promise<WebhdfsFake> {
   const answer = async (asked: Asked): Promise<void> => {
     const { act } = asked;
     if (act?.kind === 'hang') return;
+    if (act?.kind === 'first') act.act();
     if (act?.kind === 'refuse') throw new RemoteFailure(act.status, act.exception, act.message);
     if (act?.kind === 'reset') asked.request.socket.destroy();
     else if (asked.step === 'name') answerName(asked);

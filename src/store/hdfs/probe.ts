@@ -105,7 +105,7 @@ const appending: Finding = async ({ deps, directory }, signal) => {
 
 const clock: Finding = async ({ deps }, signal) => {
   const aheadMs = (await deps.client.wallClockMs(signal)) - deps.clock.wallMs();
-  return `clock of the NameNode: ${Math.round(aheadMs / 1000)} s ahead of ours`;
+  return `clock of the NameNode less ours: ${Math.round(aheadMs / 1000)} s`;
 };
 
 const FINDINGS = [

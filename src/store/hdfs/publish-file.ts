@@ -55,18 +55,16 @@ export async function writeTemporary(
   const { temporary, body } = input;
   try {
     await deps.client.create(temporary, body, signal);
+    const status = await deps.client.status(temporary, signal);
+    if (status.sizeBytes !== body.sizeBytes) {
+      const lengths = `${status.sizeBytes} of ${body.sizeBytes} bytes`;
+      throw new LogtierError('STORE_UNAVAILABLE', `${temporary}: only ${lengths} arrived`);
+    }
+    await requireReplicas(deps, settings, temporary, signal);
+    return status;
   } catch (error) {
-    if (!hasCode(error, 'OBJECT_NOT_FOUND')) throw error;
-    throw abandoned(error);
+    throw hasCode(error, 'OBJECT_NOT_FOUND') ? abandoned(error) : error;
   }
-  const status = await statusIfThere(deps.client, temporary, signal);
-  if (status === undefined) throw abandoned(undefined);
-  if (status.sizeBytes !== body.sizeBytes) {
-    const lengths = `${status.sizeBytes} of ${body.sizeBytes} bytes`;
-    throw new LogtierError('STORE_UNAVAILABLE', `${temporary}: only ${lengths} arrived`);
-  }
-  await requireReplicas(deps, settings, temporary, signal);
-  return status;
 }
 
 function abandoned(cause: unknown): LogtierError {

@@ -139,6 +139,19 @@ describe('the hdfs store when something dies', () => {
     }
   });
 
+  test('nothing lies below an object, and none takes the place of a directory', async () => {
+    const store = freshStore();
+    await store.put('a/b', bytesSource(Buffer.from('x')), nobody, never);
+    const below = ['a/b/c', 'a/b/c/d'];
+    for (const key of below) expect(await codeOf(store.stat(key, never))).toBe('OBJECT_NOT_FOUND');
+    expect(await store.delete(['a', ...below], never)).toEqual([]);
+    for (const key of ['a', ...below]) {
+      const outcome = store.put(key, bytesSource(Buffer.from('y')), nobody, never);
+      expect(await codeOf(outcome)).toBe('STORE_REFUSED');
+    }
+    expect((await all(store.list('', '', never))).map(({ key }) => key)).toEqual(['a/b']);
+  });
+
   test('objects of several blocks come back, from any block', async () => {
     const store = freshStore({ blockBytes: '1MiB' });
     const bytes = sampleBytes(5 * MIB + 100, 3);

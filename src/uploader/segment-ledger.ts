@@ -10,6 +10,8 @@ export interface ClaimRequest {
   /** The broker's leader-epoch-checkpoint; counts only at and above `brokerLocalStart` (rule 1). */
   readonly lineage: Lineage;
   readonly brokerLocalStart: bigint;
+  /** Where tiering begins, if this is the partition's very first claim; ignored ever after. */
+  readonly initialRemoteStart: bigint;
 }
 
 /** The right to change one partition, until a newer claim takes it. */

@@ -25,6 +25,7 @@ import { openMemoryEngine } from '../../src/metastore/engine/memory-engine.ts';
 
 export type AnyOp = NonNullable<Op['op']>;
 
+export const METASTORE = 'metastore-1';
 export const CLUSTER = 'cluster-A';
 export const TOPIC_ID = 'AAAAAAAAAAAAAAAAAAAAAQ';
 export const PARTITION: PartitionRef = { topicId: TOPIC_ID, partition: 0 };
@@ -81,6 +82,7 @@ export function claimOp(facts: Partial<ClaimPartition> = {}): AnyOp {
       mode: TopicMode.WATCH,
       lineage: [{ epoch: 0, startOffset: 0n }],
       brokerLocalStart: 0n,
+      initialRemoteStart: facts.brokerLocalStart ?? 0n,
       ...facts,
     },
   };
@@ -139,7 +141,7 @@ export class CatalogWorld {
 
   static async open(): Promise<CatalogWorld> {
     const engine = await openMemoryEngine();
-    return new CatalogWorld(engine, await readState(engine));
+    return new CatalogWorld(engine, await readState(engine, METASTORE));
   }
 
   async register(brokerId = 1, instance = `process-${this.entries.length}`): Promise<TestClient> {

@@ -189,6 +189,8 @@ export interface ClaimPartition {
   lineage: LeaderEpochEntry[];
   /** entries replace stored ones only at and above it */
   brokerLocalStart: bigint;
+  /** Becomes the remote start when this is the partition's very first claim; ignored ever after. */
+  initialRemoteStart: bigint;
 }
 
 export interface ReleaseClaim {
@@ -1449,6 +1451,7 @@ function createBaseClaimPartition(): ClaimPartition {
     mode: 0,
     lineage: [],
     brokerLocalStart: 0n,
+    initialRemoteStart: 0n,
   };
 }
 
@@ -1483,6 +1486,12 @@ export const ClaimPartition: MessageFns<ClaimPartition> = {
         throw new globalThis.Error("value provided for field message.brokerLocalStart of type uint64 too large");
       }
       writer.uint32(64).uint64(message.brokerLocalStart);
+    }
+    if (message.initialRemoteStart !== 0n) {
+      if (BigInt.asUintN(64, message.initialRemoteStart) !== message.initialRemoteStart) {
+        throw new globalThis.Error("value provided for field message.initialRemoteStart of type uint64 too large");
+      }
+      writer.uint32(72).uint64(message.initialRemoteStart);
     }
     return writer;
   },
@@ -1562,6 +1571,14 @@ export const ClaimPartition: MessageFns<ClaimPartition> = {
             }
 
             message.brokerLocalStart = reader.uint64() as bigint;
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.initialRemoteStart = reader.uint64() as bigint;
             continue;
           }
         }

@@ -44,7 +44,7 @@ export async function claimPartition(
     await restampIntents(context, address, before);
   }
   const lineage = await mergeForClaim(context, address, command, before);
-  const remoteStart = await ensureRemoteStart(context, address, command.brokerLocalStart);
+  const remoteStart = await ensureRemoteStart(context, address, command.initialRemoteStart);
   context.draft.put(ClaimRow, claimKey(address), {
     partition: { topicId: address.topicId, partition: address.partition },
     leaderEpoch: command.leaderEpoch,
@@ -164,19 +164,19 @@ async function restampIntents(
   }
 }
 
-/** Nothing older than the first claimant's local start can be remote yet; later only MoveRemoteStart. */
+/** The first claimant knows where tiering begins; later only MoveRemoteStart. */
 async function ensureRemoteStart(
   context: CommandContext,
   address: PartitionAddress,
-  brokerLocalStart: bigint,
+  initial: bigint,
 ): Promise<bigint> {
   const key = remoteStartKey(address);
   const known = await context.draft.row(RemoteStartRow, key);
   if (known !== undefined) return known.remoteStart;
   context.draft.put(RemoteStartRow, key, {
-    remoteStart: brokerLocalStart,
+    remoteStart: initial,
     by: RemoteStartMover.UNSPECIFIED,
     revision: context.revision,
   });
-  return brokerLocalStart;
+  return initial;
 }

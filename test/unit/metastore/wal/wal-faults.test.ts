@@ -179,13 +179,34 @@ test('after a failed fdatasync and a restart, what is recovered really reaches t
   const wal = await world.openWal();
   await wal.append([entry(1)]);
   world.disk.fault = (operation) => (operation === 'sync' ? 'EIO' : undefined);
-  await expect(wal.append([entry(2)])).rejects.toMatchObject({ code: 'DISK_FAILED' });
+  // Longer than a sector, so that no later write brings its sectors to the disk by chance.
+  const unlucky = wal.append([entry(2, 'x'.repeat(1500))]);
+  await expect(unlucky).rejects.toMatchObject({ code: 'DISK_FAILED' });
   world.disk.fault = () => undefined;
   world.disk.killProcess();
   // The page cache shows entry 2 as clean; the platter never got it.
   const recovered = await readAll((await world.open()).wal);
+  expect(recovered).toHaveLength(2);
   const { wal: again } = await world.crashAndReopen(keepNothing);
   expect(await readAll(again)).toEqual(recovered);
+});
+
+test('a file begun just before a kill keeps its name through a later power loss', async () => {
+  const world = new WalWorld();
+  const wal = await world.openWal();
+  let index = 1;
+  world.disk.fault = (operation) => (operation === 'syncDirectory' ? 'EIO' : undefined);
+  const fill = async (): Promise<void> => {
+    for (; ; index += 1) await wal.append([entry(index)]);
+  };
+  await expect(fill()).rejects.toMatchObject({ code: 'DISK_FAILED' });
+  world.disk.fault = () => undefined;
+  world.disk.killProcess();
+  expect(world.files()).toHaveLength(2);
+  const { wal: second } = await world.open();
+  await second.append([entry(index)]);
+  const { wal: again } = await world.crashAndReopen(keepNothing);
+  expect(await readAll(again)).toEqual(lines(1, index + 1));
 });
 
 test('a full disk is DISK_FULL when the next file is needed, and everything before stays', async () => {

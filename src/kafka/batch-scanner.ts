@@ -2,11 +2,13 @@
 import { crc32c } from '../base/checksum.ts';
 import { assert } from '../base/assert.ts';
 import { LogtierError } from '../base/errors.ts';
+import { viewOf } from './big-endian.ts';
 import {
   BATCH_HEADER_BYTES,
   CRC_START,
   batchError,
-  readBatchHeader,
+  damaged,
+  readHeaderAt,
   requireCrc,
   type RecordBatchHeader,
 } from './record-batch.ts';
@@ -21,10 +23,8 @@ export interface ScanStart {
   readonly position?: number;
 }
 
-/** A checked batch and where it begins in the file. */
-export interface ScannedBatch extends RecordBatchHeader {
-  readonly position: number;
-}
+/** A checked batch. */
+export type ScannedBatch = RecordBatchHeader;
 
 export interface ScanEnd {
   /** Exclusive; the segment's base when there was no batch. */
@@ -33,6 +33,7 @@ export interface ScanEnd {
   readonly endPosition: number;
 }
 
+/** A batch whose body has not all come yet. */
 interface OpenBatch {
   readonly batch: ScannedBatch;
   crc: number;
@@ -49,6 +50,7 @@ interface OpenBatch {
  */
 export class BatchScanner {
   private readonly segmentBaseOffset: bigint;
+  private readonly lastPossibleOffset: bigint;
   private readonly header = new Uint8Array(BATCH_HEADER_BYTES);
   private headerBytes = 0;
   private open: OpenBatch | undefined;
@@ -59,6 +61,7 @@ export class BatchScanner {
 
   constructor(start: ScanStart) {
     this.segmentBaseOffset = start.segmentBaseOffset;
+    this.lastPossibleOffset = start.segmentBaseOffset + LARGEST_RELATIVE_OFFSET;
     this.nextOffset = start.segmentBaseOffset;
     this.position = start.position ?? 0;
   }
@@ -77,40 +80,54 @@ export class BatchScanner {
   /** TRUNCATED_FILE when the pieces ended inside a batch. */
   end(): ScanEnd {
     if (this.failure !== undefined) throw this.failure;
-    if (this.headerBytes > 0) {
-      throw batchError('TRUNCATED_FILE', 'the file ends inside it', {
-        position: this.position,
-        offset: this.open?.batch.baseOffset ?? this.nextOffset,
-      });
+    if (this.open !== undefined || this.headerBytes > 0) {
+      const offset = this.open?.batch.baseOffset ?? this.nextOffset;
+      const place = { position: this.position, offset };
+      throw batchError('TRUNCATED_FILE', 'the file ends inside it', place);
     }
     return { nextOffset: this.nextOffset, endPosition: this.position };
   }
 
   private consume(piece: Uint8Array): ScannedBatch[] {
+    const view = viewOf(piece);
     const done: ScannedBatch[] = [];
     let at = 0;
     while (at < piece.length) {
-      at = this.open === undefined ? this.takeHeader(piece, at) : this.takeBody(piece, at);
+      const isWhole = this.headerBytes === 0 && piece.length - at >= BATCH_HEADER_BYTES;
+      if (this.open !== undefined) at = this.takeBody(piece, at);
+      else if (isWhole) at = this.takeStart(piece, view, at);
+      else at = this.takeHeader(piece, at);
       const batch = this.close();
       if (batch !== undefined) done.push(batch);
     }
     return done;
   }
 
+  /** A header that lies whole in the piece, with as much of its body: the usual case. */
+  private takeStart(piece: Uint8Array, view: DataView, at: number): number {
+    const batch = readHeaderAt(view, at, this.position);
+    const end = Math.min(piece.length, at + batch.batchBytes);
+    this.begin(batch, piece.subarray(at + CRC_START, end));
+    return end;
+  }
+
+  /** A header cut by the end of a piece is put together first. */
   private takeHeader(piece: Uint8Array, at: number): number {
     const end = Math.min(piece.length, at + BATCH_HEADER_BYTES - this.headerBytes);
     this.header.set(piece.subarray(at, end), this.headerBytes);
     this.headerBytes += end - at;
     if (this.headerBytes === BATCH_HEADER_BYTES) {
-      const header = readBatchHeader(this.header, 0, this.position);
-      this.requireOrder(header);
-      this.open = {
-        batch: { ...header, position: this.position },
-        crc: crc32c(this.header.subarray(CRC_START)),
-        missingBytes: header.batchBytes - BATCH_HEADER_BYTES,
-      };
+      this.headerBytes = 0;
+      const batch = readHeaderAt(viewOf(this.header), 0, this.position);
+      this.begin(batch, this.header.subarray(CRC_START));
     }
     return end;
+  }
+
+  private begin(batch: ScannedBatch, checked: Uint8Array): void {
+    this.requireOrder(batch);
+    const missingBytes = batch.batchBytes - CRC_START - checked.length;
+    this.open = { batch, crc: crc32c(checked), missingBytes };
   }
 
   private takeBody(piece: Uint8Array, at: number): number {
@@ -124,27 +141,24 @@ export class BatchScanner {
   private close(): ScannedBatch | undefined {
     if (this.open === undefined || this.open.missingBytes > 0) return undefined;
     const { batch, crc } = this.open;
-    requireCrc(crc, batch, { position: batch.position, offset: batch.baseOffset });
+    requireCrc(crc, batch);
     this.open = undefined;
-    this.headerBytes = 0;
     this.position += batch.batchBytes;
     this.nextOffset = batch.lastOffset + 1n;
     if (batch.partitionLeaderEpoch !== -1) this.leaderEpoch = batch.partitionLeaderEpoch;
     return batch;
   }
 
-  private requireOrder(header: RecordBatchHeader): void {
-    const place = { position: this.position, offset: header.baseOffset };
-    if (header.baseOffset < this.nextOffset) {
-      throw batchError('CORRUPT_BATCH', `offset ${this.nextOffset} was due`, place);
+  private requireOrder(batch: ScannedBatch): void {
+    if (batch.baseOffset < this.nextOffset) {
+      throw damaged(batch, `offset ${this.nextOffset} was due, not ${batch.baseOffset}`);
     }
-    if (header.lastOffset - this.segmentBaseOffset > LARGEST_RELATIVE_OFFSET) {
-      throw batchError('CORRUPT_BATCH', 'too far from the base of its segment', place);
+    if (batch.lastOffset > this.lastPossibleOffset) {
+      throw damaged(batch, `too far from offset ${this.segmentBaseOffset}, its segment's base`);
     }
-    const epoch = header.partitionLeaderEpoch;
+    const epoch = batch.partitionLeaderEpoch;
     if (epoch !== -1 && epoch < this.leaderEpoch) {
-      const what = `leader epoch ${epoch} follows ${this.leaderEpoch}`;
-      throw batchError('CORRUPT_BATCH', what, place);
+      throw damaged(batch, `leader epoch ${epoch} follows ${this.leaderEpoch}`);
     }
   }
 }

@@ -6,5 +6,5 @@ export function viewOf(bytes: Uint8Array): DataView {
 
 /** int64 milliseconds as a number: exact up to 2^53, past the year 280000; rounded above. */
 export function readMs(view: DataView, position: number): number {
-  return Number(view.getBigInt64(position));
+  return view.getInt32(position) * 2 ** 32 + view.getUint32(position + 4);
 }

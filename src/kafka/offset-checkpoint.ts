@@ -1,19 +1,12 @@
 // Offsets per partition in the root of a log directory: lines "topic partition offset".
 //
-// One shape, four files, written every few seconds: they tell where things stood, and may be too high after
-// a truncation. Nothing is decided by them (safety rule 16).
+// One shape, four files, written every few seconds: replication-offset-checkpoint (high watermark),
+// log-start-offset-checkpoint, recovery-point-offset-checkpoint and cleaner-offset-checkpoint. They tell where
+// things stood, and may be too high after a truncation: nothing is decided by them (safety rule 16).
 import { parseCheckpoint, parseInt32, parseOffset, printCheckpoint } from './checkpoint-text.ts';
 import { corrupt } from './file-errors.ts';
 
 const FILE = 'offset checkpoint';
-
-/** High watermark, first offset on offer, first offset not yet synced, first offset not yet compacted. */
-export const offsetCheckpointNames = [
-  'replication-offset-checkpoint',
-  'log-start-offset-checkpoint',
-  'recovery-point-offset-checkpoint',
-  'cleaner-offset-checkpoint',
-] as const;
 
 export interface PartitionOffset {
   readonly topic: string;

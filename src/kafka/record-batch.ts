@@ -25,6 +25,8 @@ const LARGEST_OFFSET = 2n ** 63n - 1n;
 const CODECS: readonly Codec[] = ['none', 'gzip', 'snappy', 'lz4', 'zstd'];
 
 export interface RecordBatchHeader {
+  /** Where the batch begins in its file. */
+  readonly position: number;
   readonly baseOffset: bigint;
   /** Whole batch, header included. */
   readonly batchBytes: number;
@@ -60,44 +62,16 @@ interface Place {
 }
 
 export function batchError(code: ErrorCode, what: string, place: Place): LogtierError {
-  const message = `record batch at byte ${place.position}: ${what}`;
-  return new LogtierError(code, message, { details: { ...place } });
-}
-
-/** The bytes after which `batchLength` and `magic` are known, and the checks that need no more. */
-function requireSize(view: DataView, at: number, place: Place): number {
-  const length = view.getInt32(at + 8);
-  const magic = view.getInt8(at + 16);
-  if (place.offset < 0n) throw batchError('CORRUPT_BATCH', 'its base offset is negative', place);
-  if (length < SMALLEST_LEGACY_LENGTH) {
-    throw batchError('CORRUPT_BATCH', `its length is ${length}`, place);
-  }
-  if (magic === 0 || magic === 1) {
-    throw batchError('UNSUPPORTED_FORMAT', `message format ${magic} is not tiered`, place);
-  }
-  if (magic !== 2) throw batchError('CORRUPT_BATCH', `its magic is ${magic}`, place);
-  if (length < BATCH_HEADER_BYTES - LENGTH_OVERHEAD) {
-    throw batchError('CORRUPT_BATCH', `its length is ${length}`, place);
-  }
-  return length + LENGTH_OVERHEAD;
-}
-
-function requireBounds(header: RecordBatchHeader, place: Place): void {
-  const isOrdered = header.lastOffset >= header.baseOffset && header.lastOffset <= LARGEST_OFFSET;
-  if (!isOrdered) throw batchError('CORRUPT_BATCH', 'its last offset is out of bounds', place);
-  if (header.recordsCount < 0) {
-    throw batchError('CORRUPT_BATCH', `it counts ${header.recordsCount} records`, place);
-  }
-  if (header.partitionLeaderEpoch < -1) {
-    throw batchError('CORRUPT_BATCH', `leader epoch ${header.partitionLeaderEpoch}`, place);
-  }
+  const { position, offset } = place;
+  const message = `record batch at byte ${position}: ${what}`;
+  return new LogtierError(code, message, { details: { position, offset } });
 }
 
 /**
  * Reads the header at `position` of `bytes`; does not check the CRC. TRUNCATED_FILE when the bytes end
  * inside the header, UNSUPPORTED_FORMAT for magic 0 and 1, else CORRUPT_BATCH.
  *
- * @param filePosition where `position` lies in the file, for messages.
+ * @param filePosition where `position` lies in the file.
  */
 export function readBatchHeader(
   bytes: Uint8Array,
@@ -107,36 +81,76 @@ export function readBatchHeader(
   const view = viewOf(bytes);
   if (position + BATCH_HEADER_BYTES > bytes.length) {
     const offset = position + 8 <= bytes.length ? view.getBigInt64(position) : -1n;
-    throw batchError('TRUNCATED_FILE', 'ends inside the header', {
-      position: filePosition,
-      offset,
-    });
+    const place = { position: filePosition, offset };
+    throw batchError('TRUNCATED_FILE', 'ends inside the header', place);
   }
-  const baseOffset = view.getBigInt64(position);
-  const place = { position: filePosition, offset: baseOffset };
-  const batchBytes = requireSize(view, position, place);
-  const attributes = view.getInt16(position + 21);
+  return readHeaderAt(view, position, filePosition);
+}
+
+/** As `readBatchHeader`, for bytes that hold the whole header. */
+export function readHeaderAt(view: DataView, at: number, filePosition: number): RecordBatchHeader {
+  const baseOffset = view.getBigInt64(at);
+  const length = view.getInt32(at + 8);
+  const fault = sizeFault(baseOffset, length, view.getInt8(at + 16));
+  if (fault !== undefined) {
+    throw batchError(fault.code, fault.what, { position: filePosition, offset: baseOffset });
+  }
+  const attributes = view.getInt16(at + 21);
   const header: RecordBatchHeader = {
+    position: filePosition,
     baseOffset,
-    batchBytes,
-    partitionLeaderEpoch: view.getInt32(position + 12),
+    batchBytes: length + LENGTH_OVERHEAD,
+    partitionLeaderEpoch: view.getInt32(at + 12),
     magic: 2,
-    crc: view.getUint32(position + 17),
+    crc: view.getUint32(at + 17),
     codec: CODECS[attributes & 0x07] ?? 'unknown',
     isLogAppendTime: (attributes & 0x08) !== 0,
     isTransactional: (attributes & 0x10) !== 0,
     isControl: (attributes & 0x20) !== 0,
     hasDeleteHorizon: (attributes & 0x40) !== 0,
-    lastOffset: baseOffset + BigInt(view.getInt32(position + 23)),
-    baseTimestampMs: readMs(view, position + 27),
-    maxTimestampMs: readMs(view, position + 35),
-    producerId: view.getBigInt64(position + 43),
-    producerEpoch: view.getInt16(position + 51),
-    baseSequence: view.getInt32(position + 53),
-    recordsCount: view.getInt32(position + 57),
+    lastOffset: baseOffset + BigInt(view.getInt32(at + 23)),
+    baseTimestampMs: readMs(view, at + 27),
+    maxTimestampMs: readMs(view, at + 35),
+    producerId: view.getBigInt64(at + 43),
+    producerEpoch: view.getInt16(at + 51),
+    baseSequence: view.getInt32(at + 53),
+    recordsCount: view.getInt32(at + 57),
   };
-  requireBounds(header, place);
+  requireBounds(header);
   return header;
+}
+
+interface Fault {
+  readonly code: ErrorCode;
+  readonly what: string;
+}
+
+/** Length before magic: the zeros of a preallocated tail are no batch of magic 0. */
+function sizeFault(baseOffset: bigint, length: number, magic: number): Fault | undefined {
+  if (baseOffset < 0n) return { code: 'CORRUPT_BATCH', what: 'its base offset is negative' };
+  if (magic === 2) {
+    const isWhole = length >= BATCH_HEADER_BYTES - LENGTH_OVERHEAD;
+    return isWhole ? undefined : { code: 'CORRUPT_BATCH', what: `its length is ${length}` };
+  }
+  if ((magic === 0 || magic === 1) && length >= SMALLEST_LEGACY_LENGTH) {
+    return { code: 'UNSUPPORTED_FORMAT', what: `message format ${magic} is not tiered` };
+  }
+  return { code: 'CORRUPT_BATCH', what: `its length is ${length}, its magic ${magic}` };
+}
+
+function requireBounds(header: RecordBatchHeader): void {
+  const isOrdered = header.lastOffset >= header.baseOffset && header.lastOffset <= LARGEST_OFFSET;
+  if (!isOrdered) throw damaged(header, 'its last offset is out of bounds');
+  if (header.recordsCount < 0) throw damaged(header, `it counts ${header.recordsCount} records`);
+  if (header.partitionLeaderEpoch < -1) {
+    throw damaged(header, `its leader epoch is ${header.partitionLeaderEpoch}`);
+  }
+}
+
+/** CORRUPT_BATCH at the place of `header`. */
+export function damaged(header: RecordBatchHeader, what: string): LogtierError {
+  const place = { position: header.position, offset: header.baseOffset };
+  return batchError('CORRUPT_BATCH', what, place);
 }
 
 /** CORRUPT_BATCH unless the whole batch lies in `bytes` with the checksum its header names. */
@@ -145,14 +159,16 @@ export function checkBatchCrc(
   position: number,
   header: RecordBatchHeader,
 ): void {
-  const place = { position, offset: header.baseOffset };
   const end = position + header.batchBytes;
-  if (end > bytes.length) throw batchError('TRUNCATED_FILE', 'ends inside the batch', place);
-  requireCrc(crc32c(bytes.subarray(position + CRC_START, end)), header, place);
+  if (end > bytes.length) {
+    const place = { position: header.position, offset: header.baseOffset };
+    throw batchError('TRUNCATED_FILE', 'ends inside the batch', place);
+  }
+  requireCrc(crc32c(bytes.subarray(position + CRC_START, end)), header);
 }
 
-export function requireCrc(computed: number, header: RecordBatchHeader, place: Place): void {
+export function requireCrc(computed: number, header: RecordBatchHeader): void {
   if (computed !== header.crc) {
-    throw batchError('CORRUPT_BATCH', `CRC-32C is ${computed}, not ${header.crc}`, place);
+    throw damaged(header, `its CRC-32C is ${computed}, not ${header.crc}`);
   }
 }

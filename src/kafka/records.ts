@@ -40,10 +40,8 @@ export async function decodeRecords(
   const { header } = batch;
   if (header.recordsCount === 0) return [];
   if (header.codec === 'unknown') {
-    throw batchError('UNSUPPORTED_FORMAT', 'unknown codec', {
-      position: 0,
-      offset: header.baseOffset,
-    });
+    const place = { position: header.position, offset: header.baseOffset };
+    throw batchError('UNSUPPORTED_FORMAT', 'its codec is unknown', place);
   }
   const body = batch.bytes.subarray(BATCH_HEADER_BYTES, header.batchBytes);
   const records = await decompress(header.codec, body, limitBytes);

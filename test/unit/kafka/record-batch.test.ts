@@ -26,6 +26,7 @@ function handMade(): Buffer {
 test('every field of a hand-made header is read', () => {
   const bytes = handMade();
   expect(readBatchHeader(bytes, 0)).toEqual({
+    position: 0,
     baseOffset: 1000n,
     batchBytes: 61,
     partitionLeaderEpoch: 7,

@@ -56,7 +56,7 @@ async function namesIn(path: string): Promise<string[]> {
   return (listing.FileStatuses?.FileStatus ?? []).map(({ pathSuffix }) => pathSuffix);
 }
 
-describe('the hdfs store when something dies', () => {
+describe('the hdfs store when something goes wrong', () => {
   test('a writer that dies midway leaves a temporary file only, which abandon removes', async () => {
     const directory = '/dying/writer';
     const store = freshStore({ directory });
@@ -150,6 +150,34 @@ describe('the hdfs store when something dies', () => {
       expect(await codeOf(outcome)).toBe('STORE_REFUSED');
     }
     expect((await all(store.list('', '', never))).map(({ key }) => key)).toEqual(['a/b']);
+  });
+
+  test('a full quota is DISK_FULL, and what was written of the file is removed', async () => {
+    const directory = '/quota/full';
+    const store = freshStore({ directory, blockBytes: '1MiB' });
+    await store.put('a/small', bytesSource(Buffer.from('x')), nobody, never);
+    const query = `op=SETQUOTA&storagespacequota=${3 * MIB}&user.name=${hdfs.user}`;
+    const asked = `${hdfs.nameNodeUrl}/webhdfs/v1${directory}?${query}`;
+    expect((await fetch(asked, { method: 'PUT' })).status).toBe(200);
+    const outcome = store.put('a/key', bytesSource(sampleBytes(5 * MIB)), nobody, never);
+    expect(await codeOf(outcome)).toBe('DISK_FULL');
+    expect(await namesIn(`${directory}/.uploading`)).toEqual([]);
+    expect((await all(store.list('', '', never))).map(({ key }) => key)).toEqual(['a/small']);
+  });
+
+  test('a user without permission is STORE_DENIED', async () => {
+    const store = freshStore({ user: 'stranger' });
+    const outcome = store.put('a/key', bytesSource(Buffer.from('x')), nobody, never);
+    expect(await codeOf(outcome)).toBe('STORE_DENIED');
+    await freshStore({ directory: '/closed' }).put(
+      'a',
+      bytesSource(Buffer.from('x')),
+      nobody,
+      never,
+    );
+    const closed = freshStore({ directory: '/closed', user: 'stranger' });
+    expect(await codeOf(closed.stat('a', never))).toBe('STORE_DENIED');
+    expect(await codeOf(all(closed.list('', '', never)))).toBe('STORE_DENIED');
   });
 
   test('objects of several blocks come back, from any block', async () => {

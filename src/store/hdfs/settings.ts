@@ -17,7 +17,7 @@ export const hdfsStoreSettings = z
       .min(1)
       .max(8)
       .describe(
-        'HTTP addresses of the NameNodes, such as http://nn1:9870; with high availability all of them.',
+        'HTTP addresses of the NameNodes, such as http://nn1:9870; with high availability all of them. https trusts what Node trusts (NODE_EXTRA_CA_CERTS).',
       ),
     directory: z
       .string()

@@ -1,4 +1,4 @@
-import { array, assert, integer, property, tuple } from 'fast-check';
+import { assert, integer, property } from 'fast-check';
 import { expect, test } from 'vitest';
 import {
   clipToLineage,
@@ -9,68 +9,17 @@ import {
   fitsLineage,
   lineageBelow,
   mergeLineage,
-  type Lineage,
-  type OffsetRange,
 } from '../../../src/kafka/lineage.ts';
-import { coverOf, coveredEnd } from '../../../src/kafka/segment-cover.ts';
-import { remoteView } from '../../../src/kafka/remote-view.ts';
-
-/** `[0, 0], [3, 50]`: epoch 0 from 0, epoch 3 from 50. */
-function lineage(...entries: readonly (readonly [number, number])[]): Lineage {
-  return entries.map(([epoch, start]) => ({ epoch, startOffset: BigInt(start) }));
-}
-
-function segment(start: number, next: number, ...epochs: readonly (readonly [number, number])[]) {
-  return { startOffset: BigInt(start), nextOffset: BigInt(next), epochs: lineage(...epochs) };
-}
-
-function range(start: number, next: number): OffsetRange {
-  return { startOffset: BigInt(start), nextOffset: BigInt(next) };
-}
-
-/** The whole space of the models below. */
-const END = 40;
-const offsets = Array.from({ length: END }, (_, offset) => offset);
-
-/** The epoch of each offset, found without any of the code under test. */
-function epochsOf(list: Lineage): (number | undefined)[] {
-  return offsets.map((offset) => list.findLast((entry) => entry.startOffset <= offset)?.epoch);
-}
-
-const lineages = array(tuple(integer({ min: 1, max: 3 }), integer({ min: 1, max: 12 })), {
-  maxLength: 6,
-}).chain((steps) =>
-  integer({ min: 0, max: 15 }).map((first) => {
-    let [epoch, start] = [-1, first];
-    return steps.map(([more, length]) => {
-      epoch += more;
-      const entry = { epoch, startOffset: BigInt(start) };
-      start += length;
-      return entry;
-    });
-  }),
-);
-
-const segments = tuple(
-  integer({ min: 0, max: END - 1 }),
-  integer({ min: 0, max: 15 }),
+import {
+  END,
+  epochsOf,
+  lineage,
   lineages,
-).map(([start, length, own]) => {
-  const nextOffset = BigInt(Math.min(END, start + length));
-  const startOffset = BigInt(start);
-  const above = own.filter(
-    (entry) => entry.startOffset > startOffset && entry.startOffset < nextOffset,
-  );
-  const first = own.findLast((entry) => entry.startOffset <= startOffset);
-  const epochs = first === undefined ? above : [{ epoch: first.epoch, startOffset }, ...above];
-  return { startOffset, nextOffset, epochs };
-});
-
-function offsetsIn(ranges: readonly OffsetRange[]): number[] {
-  return offsets.filter((offset) =>
-    ranges.some((one) => one.startOffset <= offset && offset < one.nextOffset),
-  );
-}
+  offsets,
+  offsetsIn,
+  segment,
+  segments,
+} from '../../support/lineage-model.ts';
 
 test('the epoch at an offset is that of the last entry at or below it', () => {
   assert(
@@ -237,68 +186,5 @@ test('clipped ranges ascend and do not touch', () => {
         if (index > 0) expect(ranges[index - 1]!.nextOffset < clipped.startOffset).toBe(true);
       });
     }),
-  );
-});
-
-test('a quarantined segment in the middle is a hole, however far the rest reaches', () => {
-  const list = lineage([0, 0]);
-  const copied = [segment(0, 10, [0, 0]), segment(20, 90, [0, 20])];
-  expect(coverOf(copied, list, range(0, 100))).toEqual({
-    covered: [range(0, 10), range(20, 90)],
-    holes: [range(10, 20), range(90, 100)],
-  });
-  expect(coveredEnd(copied, list, 0n)).toBe(10n);
-  expect(coveredEnd(copied, list, 10n)).toBe(10n);
-  expect(coveredEnd(copied, list, 25n)).toBe(90n);
-});
-
-test('a divergent tail covers nothing', () => {
-  const list = lineage([1, 0], [5, 60]);
-  const copied = [segment(0, 50, [1, 0]), segment(50, 80, [3, 50])];
-  expect(coverOf(copied, list, range(0, 80)).holes).toEqual([range(50, 80)]);
-  const again = [...copied, segment(40, 80, [1, 40], [5, 60])];
-  expect(coverOf(again, list, range(0, 80)).holes).toEqual([]);
-});
-
-test('cover and holes agree with a model offset by offset', () => {
-  const asked = tuple(integer({ min: 0, max: END }), integer({ min: 0, max: END })).map(([a, b]) =>
-    range(Math.min(a, b), Math.max(a, b)),
-  );
-  assert(
-    property(array(segments, { maxLength: 8 }), lineages, asked, (copied, list, want) => {
-      const held = new Set(copied.flatMap((one) => offsetsIn(clipToLineage(one, list))));
-      const inside = offsetsIn([want]);
-      const { covered, holes } = coverOf(copied, list, want);
-      expect(offsetsIn(covered)).toEqual(inside.filter((offset) => held.has(offset)));
-      expect(offsetsIn(holes)).toEqual(inside.filter((offset) => !held.has(offset)));
-      const from = Number(want.startOffset);
-      const end =
-        offsets.find((offset) => offset >= from && !held.has(offset)) ?? Math.max(END, from);
-      expect(coveredEnd(copied, list, want.startOffset)).toBe(BigInt(end));
-    }),
-    { numRuns: 1000 },
-  );
-});
-
-test('a view finds a segment for exactly the covered offsets, and it may serve up to its end', () => {
-  assert(
-    property(array(segments, { maxLength: 8 }), lineages, (copied, list) => {
-      const view = remoteView(copied, list);
-      const held = new Set(copied.flatMap((one) => offsetsIn(clipToLineage(one, list))));
-      for (const offset of offsets) {
-        const hit = view.find(BigInt(offset));
-        expect(hit !== undefined).toBe(held.has(offset));
-        if (hit !== undefined) {
-          const served = offsetsIn(clipToLineage(hit.segment, list));
-          for (let at = offset; at < hit.nextOffset; at += 1) expect(served).toContain(at);
-        } else {
-          const next = offsets.find((other) => other > offset && held.has(other));
-          expect(view.nextCovered(BigInt(offset))).toBe(
-            next === undefined ? undefined : BigInt(next),
-          );
-        }
-      }
-    }),
-    { numRuns: 500 },
   );
 });

@@ -20,7 +20,7 @@ const rooms: Readonly<Record<string, Room>> = {
   gen: { imports: [], packages: ['@bufbuild/protobuf', '@grpc/grpc-js'] },
   kafka: { imports: ['base'], packages: [] },
   segment: { imports: ['base', 'kafka', 'gen'], packages: [] },
-  broker: { imports: ['base', 'platform', 'kafka'], packages: ['zod'] },
+  broker: { imports: ['base', 'platform', 'kafka'], packages: ['zod', 'node:path'] },
   store: { imports: ['base', 'platform', 'segment'], packages: ['node:*', 'zod'] },
   cache: { imports: ['base', 'platform', 'segment'], packages: ['lru-cache', 'node:*', 'zod'] },
   rpc: { imports: ['base', 'platform', 'gen'], packages: ['@grpc/grpc-js', 'node:*'] },

@@ -12,19 +12,25 @@ interface RowSource {
   get(key: Uint8Array): Promise<Uint8Array | undefined>;
 }
 
-/** A fresh catalog when the engine is empty. Refuses a state that a newer Logtier wrote. */
-export async function readState(source: RowSource): Promise<CatalogState> {
+/** A fresh catalog when the engine is empty. Refuses a state of a newer Logtier or of another metastore. */
+export async function readState(source: RowSource, metastoreId: string): Promise<CatalogState> {
   const bytes = await source.get(stateKey());
-  if (bytes === undefined) return freshState(1);
+  if (bytes === undefined) return freshState(1, metastoreId);
   const state = decodeRow(CatalogState, bytes);
   if (state.stateVersion > STATE_VERSION) {
     const message = `the catalog's state has version ${state.stateVersion}, this Logtier knows ${STATE_VERSION}`;
     throw new LogtierError('CORRUPT_STATE', message, { hint: 'run the newer Logtier again' });
   }
+  if (state.metastoreId !== metastoreId) {
+    const message = `the catalog belongs to metastore ${state.metastoreId}, the log to ${metastoreId}`;
+    throw new LogtierError('WRONG_CLUSTER', message, {
+      hint: 'directories of two metastores were mixed: put back the right one',
+    });
+  }
   return state;
 }
 
-export function freshState(incarnation: number): CatalogState {
+export function freshState(incarnation: number, metastoreId: string): CatalogState {
   return {
     stateVersion: STATE_VERSION,
     incarnation,
@@ -39,6 +45,7 @@ export function freshState(incarnation: number): CatalogState {
     eraseQueue: 0n,
     sessions: 0,
     clusters: 0,
+    metastoreId,
   };
 }
 

@@ -20,7 +20,7 @@ import {
   topicKey,
   topicNameKey,
 } from '../keys.ts';
-import { isTopicName, parseAddress, tokenOf } from '../names.ts';
+import { isOffset, isTopicName, parseAddress, tokenOf } from '../names.ts';
 import { isRefusal, type Outcome, refusal, refused } from '../outcome.ts';
 import { isYoungerInstance, topicDeleted } from '../partition.ts';
 import { isToldLineage, mergeForClaim } from '../stored-lineage.ts';
@@ -92,6 +92,7 @@ async function admitClaim(
 function isSoundClaim(command: ClaimPartition): boolean {
   return (
     isTopicName(command.topic) &&
+    isOffset(command.initialRemoteStart) &&
     command.leaderEpoch < 2 ** 31 &&
     (command.mode === TopicMode.WATCH || command.mode === TopicMode.PLUGIN) &&
     isToldLineage(command)

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
   byOffset,
@@ -46,13 +46,20 @@ function isIn(range: KeyRange, key: Uint8Array): boolean {
 
 test('offsets of one partition sort as numbers do and lie in its range alone', () => {
   fc.assert(
-    fc.property(address, address, u64, u64, uuid, (one, other, low, high, id) => {
-      const [left, right] = [low, high].map((offset) => byOffsetKey(one, offset, segmentId(id)));
-      expect(Math.sign(Buffer.compare(left!, right!))).toBe(low === high ? 0 : low < high ? -1 : 1);
-      expect(isIn(byOffset(one), left!)).toBe(true);
-      const isSame = Buffer.compare(claimKey(one), claimKey(other)) === 0;
-      expect(isIn(byOffset(other), left!)).toBe(isSame);
-    }),
+    fc.property(
+      fc.tuple(address, address),
+      fc.tuple(u64, u64),
+      uuid,
+      ([one, other], [low, high], id) => {
+        const [left, right] = [low, high].map((offset) => byOffsetKey(one, offset, segmentId(id)));
+        expect(Math.sign(Buffer.compare(left!, right!))).toBe(
+          low === high ? 0 : low < high ? -1 : 1,
+        );
+        expect(isIn(byOffset(one), left!)).toBe(true);
+        const isSame = Buffer.compare(claimKey(one), claimKey(other)) === 0;
+        expect(isIn(byOffset(other), left!)).toBe(isSame);
+      },
+    ),
   );
 });
 
@@ -70,7 +77,7 @@ test('an index key leads back to the segment it names', () => {
 
 test('a queue is read in the order of due times and leads back to its rows', () => {
   fc.assert(
-    fc.property(address, uuid, u64, u64, fc.string(), (at, id, due, asked, place) => {
+    fc.property(address, uuid, fc.tuple(u64, u64), fc.string(), (at, id, [due, asked], place) => {
       const object = eraseKey(at, segmentId(id));
       expect(queueKeyOf(dueKey(object, due))).toEqual(object);
       expect(isIn(objectsDue(at.cluster, asked), dueKey(object, due))).toBe(due <= asked);
@@ -84,18 +91,23 @@ test('a queue is read in the order of due times and leads back to its rows', () 
 
 test('the feed sorts by incarnation, index and ordinal, and a range ends with its last revision', () => {
   fc.assert(
-    fc.property(u32, u64, fc.nat(0xffff), u32, u64, (incarnation, index, ordinal, inc2, index2) => {
-      const revision = { incarnation, index };
-      const after = { incarnation: inc2, index: index2 };
-      const key = feedKey(revision, ordinal);
-      expect(feedRevisionOf(key)).toEqual(revision);
-      const isAfter = incarnation > inc2 || (incarnation === inc2 && index > index2);
-      const top = { incarnation: 0xffff_ffff, index: 0xffff_ffff_ffff_ffffn };
-      expect(isIn(feedBetween(after, top), key)).toBe(isAfter);
-      expect(isIn(feedBetween({ incarnation: 0, index: 0n }, after), key)).toBe(
-        !isAfter && !(incarnation === 0 && index === 0n),
-      );
-    }),
+    fc.property(
+      fc.tuple(u32, u64),
+      fc.tuple(u32, u64),
+      fc.nat(0xffff),
+      ([incarnation, index], [inc2, index2], ordinal) => {
+        const revision = { incarnation, index };
+        const after = { incarnation: inc2, index: index2 };
+        const key = feedKey(revision, ordinal);
+        expect(feedRevisionOf(key)).toEqual(revision);
+        const isAfter = incarnation > inc2 || (incarnation === inc2 && index > index2);
+        const top = { incarnation: 0xffff_ffff, index: 0xffff_ffff_ffff_ffffn };
+        expect(isIn(feedBetween(after, top), key)).toBe(isAfter);
+        expect(isIn(feedBetween({ incarnation: 0, index: 0n }, after), key)).toBe(
+          !isAfter && !(incarnation === 0 && index === 0n),
+        );
+      },
+    ),
   );
 });
 

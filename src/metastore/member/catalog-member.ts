@@ -1,0 +1,240 @@
+// One member's core: commands go into the log, what the log commits goes through apply into the engine,
+// and whoever waits for it is woken. An error of the log or the engine ends it for good.
+import { LogtierError } from '../../base/errors.ts';
+import {
+  type CatalogState,
+  Command,
+  type CommandResult,
+} from '../../gen/logtier/v1/catalog_command.ts';
+import { abortError, type Clock, throwIfAborted } from '../../platform/clock.ts';
+import type { Logger } from '../../platform/log.ts';
+import type { Revision } from '../../segment/ids.ts';
+import { applyEntries } from '../catalog/apply.ts';
+import { readState, revisionOf } from '../catalog/state.ts';
+import type { KvEngine } from '../engine/kv-engine.ts';
+import { onAbort } from '../log/on-abort.ts';
+import type { LogEntry, LogIndex, ReplicatedLog } from '../log/replicated-log.ts';
+import { type FeedPage, readFeedPage } from './feed-page.ts';
+import { FeedTail } from './feed-tail.ts';
+import { requireFitting } from './fitting.ts';
+import { Housekeeping } from './housekeeping.ts';
+import type { MemberSettings } from './settings.ts';
+
+export interface MemberDeps {
+  readonly engine: KvEngine;
+  readonly log: ReplicatedLog;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** Entries in one batch of the engine: few enough that a waiting reader is not held up for long. */
+const APPLY_ENTRIES = 256;
+
+interface Waiter {
+  readonly index: LogIndex;
+  resolve(): void;
+  reject(error: LogtierError): void;
+}
+
+/** Refuses an engine that does not belong to this log. Owns neither; both must outlive it. */
+export async function openMember(
+  deps: MemberDeps,
+  settings: MemberSettings,
+  metastoreId: string,
+): Promise<CatalogMember> {
+  const state = await readState(deps.engine, metastoreId);
+  requireFitting(state, deps.log.status());
+  const member = new CatalogMember(deps, settings, state);
+  member.start();
+  return member;
+}
+
+export class CatalogMember {
+  readonly engine: KvEngine;
+  readonly clock: Clock;
+  /** Resolves with the reason when the member can go no further: the process must end. */
+  readonly failed: Promise<LogtierError>;
+  private readonly log: ReplicatedLog;
+  private readonly logger: Logger;
+  private readonly settings: MemberSettings;
+  private readonly housekeeping: Housekeeping;
+  private readonly tail: FeedTail;
+  private readonly ended = new AbortController();
+  private current: CatalogState;
+  private waiters: Waiter[] = [];
+  /** Answers of entries that a proposal of this member may be about to ask for. */
+  private readonly results = new Map<LogIndex, CommandResult>();
+  private proposals = 0;
+  private applying: Promise<void> = Promise.resolve();
+  private tellFailure: (error: LogtierError) => void = () => undefined;
+  private stopping: Promise<void> | undefined;
+
+  constructor(deps: MemberDeps, settings: MemberSettings, state: CatalogState) {
+    this.engine = deps.engine;
+    this.clock = deps.clock;
+    this.log = deps.log;
+    this.logger = deps.logger;
+    this.settings = settings;
+    this.current = state;
+    this.tail = new FeedTail(revisionOf(state));
+    this.failed = new Promise((resolve) => {
+      this.tellFailure = resolve;
+    });
+    this.housekeeping = new Housekeeping(deps, settings, {
+      state: () => this.current,
+      propose: (command, signal) => this.propose(command, signal),
+      fail: (error) => {
+        this.fail(error);
+      },
+    });
+  }
+
+  /** Once, by `openMember`. */
+  start(): void {
+    this.applying = this.applyAll();
+    this.housekeeping.start();
+  }
+
+  /** As of the last batch that reached the engine. */
+  get state(): CatalogState {
+    return this.current;
+  }
+
+  get revision(): Revision {
+    return revisionOf(this.current);
+  }
+
+  /**
+   * The command's answer once it is durable and applied. OVERLOADED and NOT_LEADER: surely not taken;
+   * OUTCOME_UNKNOWN: perhaps. Calls of one turn enter the log in their order.
+   */
+  async propose(command: Command, signal: AbortSignal): Promise<CommandResult> {
+    throwIfAborted(signal);
+    if (this.ended.signal.aborted) throw abortError(this.ended.signal);
+    if (this.proposals >= this.settings.proposalsInFlight) {
+      throw new LogtierError('OVERLOADED', `${this.proposals} commands wait for the log`);
+    }
+    const stamped = { ...command, nowMs: BigInt(this.clock.wallMs()) };
+    this.proposals += 1;
+    try {
+      const index = await this.log.propose(Command.encode(stamped).finish(), signal);
+      await this.applied(index, signal).catch((cause: unknown) => {
+        throw new LogtierError('OUTCOME_UNKNOWN', `entry ${index} waits to be applied`, { cause });
+      });
+      return this.takeResult(index);
+    } finally {
+      this.proposals -= 1;
+      if (this.proposals === 0) this.results.clear();
+    }
+  }
+
+  /** Everything committed before the call is in the engine when it resolves. */
+  async barrier(signal: AbortSignal): Promise<Revision> {
+    await this.applied(await this.log.readBarrier(signal), signal);
+    return this.revision;
+  }
+
+  /** Resolves once entry `index` is in the engine. */
+  applied(index: LogIndex, signal: AbortSignal): Promise<void> {
+    if (this.current.appliedIndex >= index) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const failed = this.ended.signal;
+      if (failed.aborted || signal.aborted) {
+        reject(abortError(failed.aborted ? failed : signal));
+        return;
+      }
+      const forget = onAbort(signal, () => {
+        this.waiters = this.waiters.filter((other) => other !== waiter);
+        reject(abortError(signal));
+      });
+      const waiter: Waiter = {
+        index,
+        resolve: () => {
+          forget();
+          resolve();
+        },
+        reject: (error) => {
+          forget();
+          reject(error);
+        },
+      };
+      this.waiters.push(waiter);
+    });
+  }
+
+  /** The next events after `after`, at least one revision when there is one; COMPACTED below the trim point. */
+  async changes(after: Revision): Promise<FeedPage> {
+    const upTo = this.revision;
+    const revisions = this.tail.since(after);
+    if (revisions !== undefined) return { revisions, upTo };
+    return await readFeedPage(this.engine, this.current.metastoreId, after);
+  }
+
+  /** Idempotent. Leaves log and engine open. */
+  stop(): Promise<void> {
+    this.stopping ??= this.stopNow();
+    return this.stopping;
+  }
+
+  private async stopNow(): Promise<void> {
+    await this.housekeeping.stop();
+    this.end(new LogtierError('METASTORE_UNAVAILABLE', 'this metastore member stops'));
+    await this.log.stop();
+    await this.applying;
+  }
+
+  private async applyAll(): Promise<void> {
+    try {
+      for await (const entries of this.log.committed(this.current.appliedIndex)) {
+        for (let start = 0; start < entries.length; start += APPLY_ENTRIES) {
+          await this.applyBatch(entries.slice(start, start + APPLY_ENTRIES));
+        }
+      }
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  private async applyBatch(entries: readonly LogEntry[]): Promise<void> {
+    const applied = await applyEntries(this.engine, this.current, entries);
+    await this.engine.batch(applied.writes);
+    this.current = applied.state;
+    this.tail.add(applied.revisions);
+    if (this.proposals > 0) {
+      for (const [index, result] of applied.results) this.results.set(index, result);
+    }
+    this.housekeeping.applied(entries.reduce((bytes, { command }) => bytes + command.length, 0));
+    const { appliedIndex } = applied.state;
+    const ready = this.waiters.filter(({ index }) => index <= appliedIndex);
+    this.waiters = this.waiters.filter(({ index }) => index > appliedIndex);
+    for (const waiter of ready) waiter.resolve();
+  }
+
+  private takeResult(index: LogIndex): CommandResult {
+    const result = this.results.get(index);
+    this.results.delete(index);
+    if (result === undefined) {
+      throw new LogtierError('OUTCOME_UNKNOWN', `the answer of entry ${index} is no longer here`);
+    }
+    return result;
+  }
+
+  /** The log or the engine broke: what is on disk is unknown, so nothing more is promised. */
+  private fail(error: unknown): void {
+    if (this.ended.signal.aborted) return;
+    const reason =
+      error instanceof LogtierError
+        ? error
+        : new LogtierError('CORRUPT_STATE', `applying failed: ${String(error)}`, { cause: error });
+    this.logger.error({ code: reason.code, reason: reason.message }, 'the metastore member stops');
+    this.end(new LogtierError('METASTORE_UNAVAILABLE', reason.message, { cause: reason }));
+    this.tellFailure(reason);
+  }
+
+  private end(reason: LogtierError): void {
+    this.ended.abort(reason);
+    const { waiters } = this;
+    this.waiters = [];
+    for (const waiter of waiters) waiter.reject(reason);
+  }
+}

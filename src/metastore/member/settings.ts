@@ -1,0 +1,27 @@
+import { z } from 'zod';
+import { byteSize, duration } from '../../base/units.ts';
+import { singleMemberLogSettings } from '../log/single-member/settings.ts';
+
+export const memberSettings = z.strictObject({
+  flushMs: duration('30s').describe(
+    'Wait between flushes of the catalog; the log is cut after each.',
+  ),
+  flushBytes: byteSize('64MiB').describe('Commands applied that bring a flush forward.'),
+  tickMs: duration('10s').describe(
+    'How often the replicated clock moves when nothing else happens.',
+  ),
+  keptRevisions: z
+    .int()
+    .min(1_000)
+    .max(100_000_000)
+    .default(1_000_000)
+    .describe('History kept in the change feed, in entries of the log.'),
+  proposalsInFlight: z
+    .int()
+    .min(1)
+    .max(100_000)
+    .default(8_192)
+    .describe('Commands that wait for the log before OVERLOADED.'),
+  log: singleMemberLogSettings.prefault({}),
+});
+export type MemberSettings = z.output<typeof memberSettings>;

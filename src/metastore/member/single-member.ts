@@ -1,0 +1,62 @@
+// A whole metastore in one directory: identity, log and catalog. Embedded in a sidecar, or a process of
+// its own behind src/rpc.
+import type { Clock } from '../../platform/clock.ts';
+import { diskError, type Disk } from '../../platform/disk.ts';
+import type { Logger } from '../../platform/log.ts';
+import type { Random } from '../../platform/random.ts';
+import { openRocksdbEngine } from '../engine/rocksdb-engine.ts';
+import { openSingleMemberLog } from '../log/single-member/single-member-log.ts';
+import { type CatalogMember, openMember } from './catalog-member.ts';
+import { metastoreIdOf } from './identity.ts';
+import type { MemberSettings } from './settings.ts';
+
+export interface SingleMemberDeps {
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+export interface SingleMember {
+  readonly member: CatalogMember;
+  /** Idempotent. Stops the member, then closes log and catalog. */
+  stop(): Promise<void>;
+}
+
+/** Raft ids begin at 1; a group of one has only this. */
+const ONLY_NODE = 1n;
+
+/** `directory` is made when missing. ALREADY_RUNNING when another process has it open. */
+export async function openSingleMember(
+  deps: SingleMemberDeps,
+  settings: MemberSettings,
+  directory: string,
+): Promise<SingleMember> {
+  try {
+    await deps.disk.makeDirectory(directory);
+  } catch (error) {
+    throw diskError(error, `making ${directory}`);
+  }
+  const metastoreId = await metastoreIdOf(deps, directory);
+  // The engine first: its lock keeps a second process away from the log.
+  const engine = await openRocksdbEngine(`${directory}/db`);
+  try {
+    const place = { directory: `${directory}/log`, clusterId: metastoreId, nodeId: ONLY_NODE };
+    const log = await openSingleMemberLog(deps, settings.log, place);
+    const member = await openMember({ ...deps, engine, log }, settings, metastoreId).catch(
+      async (error: unknown) => {
+        await log.stop();
+        throw error;
+      },
+    );
+    let stopping: Promise<void> | undefined;
+    const stop = async (): Promise<void> => {
+      await member.stop();
+      await engine.close();
+    };
+    return { member, stop: () => (stopping ??= stop()) };
+  } catch (error) {
+    await engine.close();
+    throw error;
+  }
+}

@@ -84,3 +84,13 @@ test('a segment without timestamps gets an empty time index', async () => {
   const built = await buildSegment({ baseOffset: 0n, batches: [{ epoch: 0, records }] });
   expect(rebuild(built).timeIndex).toHaveLength(0);
 });
+
+test('an entry comes after more than the interval, not at it', async () => {
+  const built = await buildSegment({
+    baseOffset: 0n,
+    batches: plainBatches(2, { batchRecords: 1 }),
+  });
+  const firstBytes = built.batches[0]!.bytes.length;
+  expect(rebuild(built, firstBytes).offsetIndex).toHaveLength(0);
+  expect(rebuild(built, firstBytes - 1).offsetIndex).toHaveLength(8);
+});

@@ -83,6 +83,8 @@ test('collecting stops at the entry whose last stable offset reaches the end', (
     aborted: [entries[0], entries[1]],
     isComplete: true,
   });
+  expect(collectAborted(entries.slice(0, 2), 12n, 31n).isComplete).toBe(true);
+  expect(collectAborted(entries.slice(0, 2), 12n, 32n).isComplete).toBe(false);
   expect(collectAborted(entries, 12n, 60n)).toEqual({ aborted: entries, isComplete: false });
   expect(collectAborted(entries, 21n, 40n)).toEqual({ aborted: [entries[1]], isComplete: true });
   expect(collectAborted([], 0n, 1n)).toEqual({ aborted: [], isComplete: false });

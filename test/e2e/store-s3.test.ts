@@ -233,6 +233,20 @@ describe('the S3 home over a line that fails', () => {
     expect(await filesOfUpload()).toEqual([]);
   });
 
+  test('a put that grew too old, as after a suspension, makes no further call', async () => {
+    const store = await openBehind({ longestPutMs: '300ms' });
+    let stalls = 0;
+    const source = interruptedSource(large, 17_000_000, () => {
+      stalls += 1;
+      if (stalls > 1) return;
+      const untilMs = performance.now() + 400;
+      while (performance.now() < untilMs); // the whole process stands still
+    });
+    const outcome = codeOf(store.put('too-old', source, nobody, never));
+    expect(await outcome).toBe('DEADLINE_EXCEEDED');
+    expect(await codeOf(store.stat('too-old', never))).toBe('OBJECT_NOT_FOUND');
+  });
+
   test('an object that was cut behind the server’s back is refused, not served short', async () => {
     const store = await openBehind();
     await put(store, 'damaged/object', large);

@@ -31,6 +31,8 @@ export interface MultipartPut {
   readonly body: ByteSource;
   readonly observer: PutObserver;
   readonly capabilities: S3Capabilities;
+  /** Throws once the put is too old to make another call (safety rule 24). */
+  readonly requireInTime: () => void;
 }
 
 interface Upload {
@@ -70,6 +72,7 @@ async function sendPart(
   part: { readonly range: ByteRange; readonly number: number; readonly uploadId: string },
   signal: AbortSignal,
 ): Promise<CompletedPart> {
+  put.requireInTime();
   const { key, body } = put;
   const query = { partNumber: String(part.number), uploadId: part.uploadId };
   const { etag } = await putBody(connection, { key, body, range: part.range, query }, signal);
@@ -119,6 +122,7 @@ async function complete(
   upload: Upload & { readonly parts: CompletedPart[] },
   signal: AbortSignal,
 ): Promise<void> {
+  put.requireInTime();
   const { key, body, capabilities } = put;
   const { parts, ...target } = upload;
   const whole = { start: 0, end: body.sizeBytes };

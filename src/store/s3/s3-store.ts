@@ -4,6 +4,7 @@ import type { HeadObjectCommandOutput, ListObjectsV2CommandOutput } from '@aws-s
 import type { ByteRange } from '../../base/byte-range.ts';
 import { LogtierError, hasCode } from '../../base/errors.ts';
 import { SingleFlight } from '../../base/single-flight.ts';
+import type { Clock } from '../../platform/clock.ts';
 import type { Random } from '../../platform/random.ts';
 import { requireSameContent } from '../compare-existing.ts';
 import { compareKeys, PROBE_PREFIX, requireKey } from '../object-key.ts';
@@ -39,12 +40,14 @@ export interface S3StoreDeps extends S3ConnectionDeps {
 export class S3Store implements ObjectStore {
   private readonly connection: S3Connection;
   private readonly random: Random;
+  private readonly clock: Clock;
   private readonly probing = new SingleFlight<S3Capabilities>();
   private capabilities: S3Capabilities | undefined;
 
   constructor(deps: S3StoreDeps, settings: S3StoreSettings) {
     this.connection = new S3Connection(deps, settings);
     this.random = deps.random;
+    this.clock = deps.clock;
   }
 
   async put(
@@ -54,7 +57,9 @@ export class S3Store implements ObjectStore {
     signal: AbortSignal,
   ): Promise<StoredObject> {
     requireKey(key);
-    const put = { key, body, observer, capabilities: await this.capable(signal) };
+    const requireInTime = this.untilTooOld(key);
+    const capabilities = await this.capable(signal);
+    const put = { key, body, observer, capabilities, requireInTime };
     try {
       await this.send(put, signal);
     } catch (error) {
@@ -155,6 +160,16 @@ export class S3Store implements ObjectStore {
     return this.capabilities;
   }
 
+  /** DEADLINE_EXCEEDED once the put is too old: the eraser takes a late writer for dead. */
+  private untilTooOld(key: string): () => void {
+    const startedMs = this.clock.uptimeMs();
+    const { longestPutMs } = this.connection.settings;
+    return () => {
+      if (this.clock.uptimeMs() - startedMs <= longestPutMs) return;
+      throw new LogtierError('DEADLINE_EXCEEDED', `putting ${key} took over ${longestPutMs} ms`);
+    };
+  }
+
   /** Asks first where the body is large enough to be worth it, or where the store would replace. */
   private async send(put: MultipartPut, signal: AbortSignal): Promise<void> {
     const { key, body, capabilities } = put;
@@ -165,6 +180,7 @@ export class S3Store implements ObjectStore {
       await putMultipart(this.connection, put, signal);
       return;
     }
+    put.requireInTime();
     const headers = capabilities.conditionalPut ? { 'if-none-match': '*' } : {};
     const range = { start: 0, end: body.sizeBytes };
     await putBody(this.connection, { key, body, range, headers }, signal);

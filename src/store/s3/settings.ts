@@ -53,6 +53,9 @@ export const s3StoreSettings = z
     controlTimeoutMs: duration('60s').describe(
       'Longest wait for an answer to a call without a body (list, delete, complete).',
     ),
+    longestPutMs: duration('50m').describe(
+      'A put that is older makes no further call, suspension of the host counted; must be below the late window of the eraser.',
+    ),
   })
   .refine(
     (s) => s.partBytes % CHUNK_BYTES === 0 && s.partBytes >= 8 * MIB && s.partBytes <= 1024 * MIB,

@@ -1,6 +1,7 @@
 // Everything the uploader remembers of one local partition. No flow here; whoever changes it says so in words.
 import type { SegmentId, TopicId } from '../segment/ids.ts';
 import type { CopyStep } from './copy-segment.ts';
+import type { ClosedFacts } from './closed-facts.ts';
 import type { LocalDirectory } from './local-directory.ts';
 import type { Claim } from './segment-ledger.ts';
 import type { TopicSettings } from './settings.ts';
@@ -71,7 +72,8 @@ export class PartitionState {
   orphansSettled = false;
   lastUploadMs: number | undefined;
   readonly waits = new Map<bigint, SegmentWait>();
-  readonly logBytes = new Map<bigint, number>();
+  /** By start offset; closed segments do not change. */
+  readonly closedFacts = new Map<bigint, ClosedFacts>();
   private readonly found = new Map<string, PartitionFinding>();
 
   constructor(directory: LocalDirectory) {
@@ -116,7 +118,7 @@ export class PartitionState {
 
   /** What is remembered of segments that are no longer there goes. */
   keepOnly(startOffsets: ReadonlySet<bigint>): void {
-    for (const map of [this.waits, this.logBytes]) {
+    for (const map of [this.waits, this.closedFacts]) {
       for (const startOffset of map.keys())
         if (!startOffsets.has(startOffset)) map.delete(startOffset);
     }

@@ -43,6 +43,7 @@ export interface PartitionPlan {
   readonly belief: Belief;
   readonly local: LocalSegments;
   readonly snapshot: PartitionSnapshot;
+  readonly brokerLocalStart: bigint;
   readonly planned: readonly PlannedCopy[];
 }
 
@@ -104,9 +105,9 @@ async function plan(
     snapshot,
     closed: local.closed,
     brokerId: deps.broker.brokerId,
-    fromOffset: FIRST_OFFSET,
   });
-  return { claim, belief, local, snapshot, planned };
+  const brokerLocalStart = localStart(local, claim.lineage);
+  return { claim, belief, local, snapshot, brokerLocalStart, planned };
 }
 
 function filesOf(state: PartitionState): { name: string; sizeBytes: undefined }[] {
@@ -248,7 +249,6 @@ async function settleOrphans(
     snapshot,
     closed: local.closed,
     brokerId: deps.broker.brokerId,
-    fromOffset: FIRST_OFFSET,
     inFlight,
   };
   for (const decision of decideOrphans(input)) {

@@ -98,8 +98,11 @@ test('an index that names no batch is found, though every checksum is right', as
   expect(findings.map(({ where }) => where)).toEqual(['offsetIndex', 'timeIndex']);
 });
 
+function silent(): Promise<Uint8Array> {
+  return Promise.reject(new LogtierError('STORE_UNAVAILABLE', 'silent'));
+}
+
 test('a store that does not answer proves nothing', async () => {
-  const silent = () => Promise.reject(new LogtierError('STORE_UNAVAILABLE', 'silent'));
   await expect(verifySegmentObject(object.bytes.length, silent, signal)).rejects.toMatchObject({
     code: 'STORE_UNAVAILABLE',
   });

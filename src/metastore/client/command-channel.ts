@@ -11,7 +11,8 @@ import {
 import { abortError, type Clock } from '../../platform/clock.ts';
 import type { Logger } from '../../platform/log.ts';
 import type { Random } from '../../platform/random.ts';
-import type { Revision } from '../../segment/ids.ts';
+import { compareTokens, type Revision } from '../../segment/ids.ts';
+import { onAbort } from '../log/on-abort.ts';
 import type { CatalogTransport } from './catalog-transport.ts';
 import type { ClientIdentity, MetastoreClientSettings } from './settings.ts';
 
@@ -58,6 +59,7 @@ export class CommandChannel {
   private queue: Waiting[] = [];
   private session: Session | undefined;
   private pumping: Promise<void> | undefined;
+  private answered: Revision | undefined;
 
   constructor(
     deps: CommandChannelDeps,
@@ -89,26 +91,36 @@ export class CommandChannel {
         reject(refusal);
         return;
       }
-      const onAbort = (): void => {
-        this.giveUp(waiting, signal);
-      };
       const waiting: Waiting = {
         ops,
         bytes,
         isSent: false,
         resolve: (answer) => {
-          signal.removeEventListener('abort', onAbort);
+          forget();
+          this.noteAnswer(answer.revision);
           resolve(answer);
         },
         reject: (error) => {
-          signal.removeEventListener('abort', onAbort);
+          forget();
           reject(error);
         },
       };
-      signal.addEventListener('abort', onAbort, { once: true });
+      const forget = onAbort(signal, () => {
+        this.giveUp(waiting, signal);
+      });
       this.queue.push(waiting);
       this.pumpSoon();
     });
+  }
+
+  /** A view at this revision shows every change of this client that was answered. */
+  get answeredRevision(): Revision | undefined {
+    return this.answered;
+  }
+
+  private noteAnswer(revision: Revision): void {
+    if (this.answered === undefined || compareTokens(revision, this.answered) > 0)
+      this.answered = revision;
   }
 
   /** Idempotent. What was sent and not answered rejects with OUTCOME_UNKNOWN. */

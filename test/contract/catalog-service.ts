@@ -1,0 +1,303 @@
+// What the metastore's service promises to a client, wherever it runs. catalog-service.test.ts runs it in
+// one process on memory, and over gRPC on RocksDB and a log on disk.
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type {
+  ListSegmentsResponse,
+  WatchRequest,
+  WatchResponse,
+} from '../../src/gen/logtier/v1/catalog.ts';
+import {
+  type Command,
+  type CommandResult,
+  type FenceToken,
+  SegmentState,
+} from '../../src/gen/logtier/v1/catalog_command.ts';
+import type { CatalogTransport } from '../../src/metastore/client/catalog-transport.ts';
+import { compareTokens } from '../../src/segment/ids.ts';
+import {
+  type AnyOp,
+  claimOp,
+  CLUSTER,
+  idNumber,
+  outcomes,
+  PARTITION,
+  segmentOp,
+  startOp,
+  TOPIC_ID,
+} from '../support/metastore-catalog.ts';
+import { codeOf, NEVER } from '../support/metastore-world.ts';
+
+export interface ServiceHome {
+  readonly service: CatalogTransport;
+  close(): Promise<void>;
+}
+
+class Session {
+  private readonly service: CatalogTransport;
+  clientId = 0n;
+  private incarnation = 0;
+  seq = 0n;
+
+  constructor(service: CatalogTransport) {
+    this.service = service;
+  }
+
+  async register(): Promise<this> {
+    const value = { brokerId: 1, instance: 'contract' };
+    const [result] = await this.send([this.command({ $case: 'registerClient', value })]);
+    const answer = result?.results[0]?.result;
+    if (answer?.$case === 'clientRegistered') this.clientId = answer.value.clientId;
+    this.incarnation = result?.revision?.incarnation ?? 0;
+    return this;
+  }
+
+  next(...ops: AnyOp[]): Command {
+    this.seq += 1n;
+    return { ...this.command(...ops), seq: this.seq };
+  }
+
+  async send(commands: Command[]): Promise<CommandResult[]> {
+    return (await this.service.mutate({ clusterId: CLUSTER, commands }, NEVER)).results;
+  }
+
+  async run(...ops: AnyOp[]): Promise<CommandResult> {
+    const [result] = await this.send([this.next(...ops)]);
+    return result!;
+  }
+
+  async claim(): Promise<FenceToken> {
+    const answer = (await this.run(claimOp())).results[0]?.result;
+    if (answer?.$case !== 'partitionClaimed') throw new Error(JSON.stringify(answer));
+    return answer.value.fenceToken!;
+  }
+
+  private command(...ops: AnyOp[]): Command {
+    return {
+      incarnation: this.incarnation,
+      clientId: this.clientId,
+      seq: 0n,
+      nowMs: 0n,
+      clusterId: CLUSTER,
+      ops: ops.map((op) => ({ op })),
+      answeredBelow: 0n,
+    };
+  }
+}
+
+export function catalogServiceContract(name: string, createHome: () => Promise<ServiceHome>): void {
+  describe(`the catalog service ${name}`, () => {
+    let home: ServiceHome;
+    let session: Session;
+    beforeEach(async () => {
+      home = await createHome();
+      session = await new Session(home.service).register();
+    });
+    afterEach(async () => {
+      await home.close();
+    });
+
+    async function collect<T>(
+      stream: AsyncIterable<T>,
+      isLast: (message: T, all: readonly T[]) => boolean,
+    ): Promise<T[]> {
+      const all: T[] = [];
+      for await (const message of stream) {
+        all.push(message);
+        if (isLast(message, all)) return all;
+      }
+      return all;
+    }
+
+    const watch = (request: Partial<WatchRequest>): AsyncIterable<WatchResponse> =>
+      home.service.watch({ clusterId: CLUSTER, after: undefined, ...request }, NEVER);
+    const list = (partition = PARTITION): Promise<ListSegmentsResponse[]> =>
+      collect(home.service.listSegments({ clusterId: CLUSTER, partition }, NEVER), () => false);
+
+    async function status() {
+      const { answer } = await home.service.query(
+        { clusterId: CLUSTER, query: { $case: 'status', value: {} } },
+        NEVER,
+      );
+      if (answer?.$case !== 'status') throw new Error('no status');
+      return answer.value;
+    }
+
+    test('commands of one call are applied in their order, and answered one by one', async () => {
+      const token = await session.claim();
+      const results = await session.send([
+        session.next(startOp(token, 1, { segmentId: idNumber(1) })),
+        session.next(segmentOp('finishCopy', token, idNumber(2))),
+        session.next(segmentOp('finishCopy', token, idNumber(1))),
+      ]);
+      expect(results.map(outcomes)).toEqual([['segmentChanged'], ['NOT_FOUND'], ['done']]);
+      expect(results.map(({ seq }) => seq)).toEqual([2n, 3n, 4n]);
+      const revisions = results.map(({ revision }) => revision!.index);
+      expect(revisions).toEqual(revisions.toSorted((left, right) => Number(left - right)));
+    });
+
+    test('a repeated number gets the answer that it got before', async () => {
+      const token = await session.claim();
+      const command = session.next(startOp(token, 1));
+      const [first] = await session.send([command]);
+      await session.run(segmentOp('finishCopy', token));
+      expect(await session.send([command])).toEqual([first]);
+    });
+
+    test('a number out of order and an unknown session are refused (rule 22)', async () => {
+      const token = await session.claim();
+      session.seq += 1n;
+      const results = await session.send([session.next(startOp(token, 1))]);
+      expect(results.map(outcomes)).toEqual([['SESSION_EXPIRED']]);
+      session.clientId = 999_999n;
+      expect((await session.send([session.next(claimOp())])).map(outcomes)).toEqual([
+        ['SESSION_EXPIRED'],
+      ]);
+    });
+
+    test('what no command may hold is refused before it costs an entry of the log', async () => {
+      const before = (await status()).appliedIndex;
+      const tick = session.next({ $case: 'tick', value: {} });
+      const many = Array.from({ length: 1_025 }, () => claimOp());
+      const large = session.next(claimOp({ topic: 'x'.repeat(600_000) }));
+      const ofOthers = { ...session.next(claimOp()), clusterId: 'another' };
+      for (const commands of [[], [tick], [session.next(...many)], [large], [ofOthers]]) {
+        expect(await codeOf(session.send(commands))).toBe('INVALID_ARGUMENT');
+      }
+      expect((await status()).appliedIndex).toBe(before);
+    });
+
+    test('all segments of a partition come in offset order, as of one revision', async () => {
+      const token = await session.claim();
+      const numbers = Array.from({ length: 600 }, (_, at) => (at * 37) % 600);
+      for (let start = 0; start < 600; start += 100) {
+        const ops = numbers.slice(start, start + 100).map((number, at) =>
+          startOp(token, start + at + 1, {
+            segmentId: idNumber(number),
+            startOffset: BigInt(number) * 10n,
+            nextOffset: BigInt(number) * 10n + 10n,
+            epochs: [{ epoch: 0, startOffset: BigInt(number) * 10n }],
+          }),
+        );
+        expect(new Set(outcomes(await session.run(...ops)))).toEqual(new Set(['segmentChanged']));
+      }
+      const messages = await list();
+      const segments = messages.flatMap((message) => message.segments);
+      expect(segments.map(({ startOffset }) => startOffset)).toEqual(
+        Array.from({ length: 600 }, (_, at) => BigInt(at) * 10n),
+      );
+      expect(messages.map(({ last }) => last)).toEqual([
+        ...messages.slice(1).map(() => false),
+        true,
+      ]);
+      expect(new Set(messages.map(({ revision }) => revision!.index)).size).toBe(1);
+      expect(messages.map(({ partition }) => partition?.topic)).toEqual([
+        'orders',
+        ...messages.slice(1).map(() => undefined),
+      ]);
+    });
+
+    test('a partition that was never claimed has no row and no segments', async () => {
+      const messages = await list({ topicId: TOPIC_ID, partition: 5 });
+      expect(messages).toEqual([
+        { revision: expect.anything(), partition: undefined, segments: [], last: true },
+      ]);
+    });
+
+    test('a watch tells history after its revision and then what happens, a message a revision (rule 30)', async () => {
+      const token = await session.claim();
+      const [mark] = await collect(watch({}), () => true);
+      expect(mark).toMatchObject({ events: [], progress: true });
+      const ops = [1, 2, 3].map((number) =>
+        startOp(token, number, { segmentId: idNumber(number) }),
+      );
+      const first = await session.run(...ops);
+      const seen = collect(watch({ after: mark!.revision }), (message) =>
+        message.events.some(
+          ({ event }) =>
+            event?.$case === 'segment' && event.value.state === SegmentState.COPY_SEGMENT_FINISHED,
+        ),
+      );
+      const last = await session.run(segmentOp('finishCopy', token, idNumber(2)));
+      const messages = (await seen).filter(({ progress }) => !progress);
+      expect(messages.map(({ revision, events }) => [revision, events.length])).toEqual([
+        [first.revision, 4],
+        [last.revision, 1],
+      ]);
+    });
+
+    test('marks come between revisions and reach all that was committed before (rule 21)', async () => {
+      const token = await session.claim();
+      const [start] = await collect(watch({}), () => true);
+      const done = await session.run(startOp(token, 1));
+      const messages = await collect(watch({ after: start!.revision }), ({ progress }) => progress);
+      expect(messages.map(({ progress }) => progress)).toEqual([false, true]);
+      expect(compareTokens(messages[1]!.revision!, done.revision!)).toBeGreaterThanOrEqual(0);
+    });
+
+    test('another cluster on the same metastore sees nothing of this one', async () => {
+      const [start] = await collect(watch({}), () => true);
+      await session.claim();
+      const messages = await collect(
+        watch({ clusterId: 'cluster-B', after: start!.revision }),
+        ({ progress }) => progress,
+      );
+      expect(messages.map(({ events }) => events)).toEqual([[]]);
+    });
+
+    test('a revision of another history is COMPACTED: it has to be loaded anew (rule 6)', async () => {
+      const { incarnation, appliedIndex } = await status();
+      for (const after of [
+        { incarnation: incarnation + 1, index: 1n },
+        { incarnation, index: appliedIndex + 100n },
+      ]) {
+        expect(await codeOf(collect(watch({ after }), () => true))).toBe('COMPACTED');
+      }
+    });
+
+    test('who leaves a watch leaves nothing behind, and the service goes on', async () => {
+      const leaving = new AbortController();
+      const stream = home.service.watch({ clusterId: CLUSTER, after: undefined }, leaving.signal);
+      const seen = codeOf(collect(stream, () => false));
+      await session.claim();
+      leaving.abort();
+      expect(await seen).toBe('ABORTED');
+      expect((await status()).appliedIndex).toBeGreaterThan(0n);
+    });
+
+    test('partitions are paged by name and over all, with their counts', async () => {
+      for (const [at, topic] of ['orders', 'payments', 'orders'].entries()) {
+        const topicId = topic === 'orders' ? TOPIC_ID : idNumber(77);
+        const op = claimOp({ topic, partition: { topicId, partition: at } });
+        expect(outcomes(await session.run(op))).toEqual(['partitionClaimed']);
+      }
+      const page = async (topic: string, limit: number, after?: typeof PARTITION) => {
+        const { answer } = await home.service.query(
+          { clusterId: CLUSTER, query: { $case: 'partitions', value: { topic, limit, after } } },
+          NEVER,
+        );
+        if (answer?.$case !== 'partitions') throw new Error('no partitions');
+        return {
+          more: answer.value.more,
+          refs: answer.value.partitions.map(({ partition }) => partition!.partition!),
+        };
+      };
+      const ofOrders = [0, 2].map((partition) => ({ topicId: TOPIC_ID, partition }));
+      expect(await page('orders', 0)).toEqual({ more: false, refs: ofOrders });
+      expect(await page('orders', 1)).toEqual({ more: true, refs: [ofOrders[0]] });
+      expect(await page('orders', 1, ofOrders[0])).toEqual({ more: false, refs: [ofOrders[1]] });
+      expect((await page('', 2)).more).toBe(true);
+      expect((await page('', 0)).refs).toHaveLength(3);
+      expect(await page('nobody', 0)).toEqual({ more: false, refs: [] });
+    });
+
+    test('the clusters that registered are listed, and an empty query is refused', async () => {
+      const ask = (query: { $case: 'clusters'; value: object } | undefined) =>
+        home.service.query({ clusterId: CLUSTER, query }, NEVER);
+      expect((await ask({ $case: 'clusters', value: {} })).answer).toEqual({
+        $case: 'clusters',
+        value: { clusterIds: [CLUSTER] },
+      });
+      expect(await codeOf(ask(undefined))).toBe('INVALID_ARGUMENT');
+    });
+  });
+}

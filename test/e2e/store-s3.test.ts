@@ -93,7 +93,12 @@ describe('the S3 home over a line that fails', () => {
   /** A store behind the proxy that has probed already, over a clean line. */
   const openBehind = async (overrides: Record<string, unknown> = {}): Promise<S3Store> => {
     const endpoint = `http://127.0.0.1:${proxy.port}`;
-    const store = await openS3(bed, { endpoint, idleTimeoutMs: '400ms', ...overrides });
+    const store = await openS3(bed, {
+      endpoint,
+      idleTimeoutMs: '400ms',
+      controlTimeoutMs: '2s',
+      ...overrides,
+    });
     opened.push(store);
     await store.probe(never);
     return store;

@@ -35,11 +35,11 @@ export interface Answer {
   readonly status: number;
   readonly headers: http.IncomingHttpHeaders;
   /** The body in pieces ≤ STREAM_CHUNK_BYTES; leaving early closes the connection. Read it or call `drop`. */
-  body(): AsyncGenerator<Uint8Array>;
+  readonly body: () => AsyncGenerator<Uint8Array>;
   /** The whole body as text, cut at 64 KiB: for error documents. */
-  text(): Promise<string>;
+  readonly text: () => Promise<string>;
   /** Ends the exchange without reading on. */
-  drop(): void;
+  readonly drop: () => void;
 }
 
 const LONGEST_TEXT_BYTES = 64 * 1024;

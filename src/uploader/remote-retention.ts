@@ -51,6 +51,7 @@ export type RetentionPlan =
   | {
       readonly kind: 'held';
       readonly reason: 'CLOCK_SKEW' | 'CLOCK_HELD' | 'MORE_THAN_HALF';
+      /** What would go; by the earliest clock it may be none. */
       readonly segments: number;
       readonly logBytes: number;
     };
@@ -71,11 +72,13 @@ export function planRetention(input: RetentionInput): PlannedRetention {
   const logBytes = sumBytes(doomed.map(({ record }) => record));
   const isLarge = logBytes * 2 > sumBytes(finishedOf(input.snapshot));
   const memory = nextMemory(input, isLarge);
-  if (doomed.length === 0) return { plan: { kind: 'nothing' }, memory };
+  const hasLimit = input.limits.timeMs !== undefined || input.limits.bytes !== undefined;
+  if (doomed.length === 0 && !hasLimit) return { plan: { kind: 'nothing' }, memory };
   const reason = holdReason(input, memory);
   if (reason !== undefined) {
     return { plan: { kind: 'held', reason, segments: doomed.length, logBytes }, memory };
   }
+  if (doomed.length === 0) return { plan: { kind: 'nothing' }, memory };
   return { plan: erasePlan(input.snapshot, doomed.slice(0, MOST_DELETES)), memory };
 }
 

@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { afterEach, expect, test } from 'vitest';
 import { failingStore } from '../../../src/store/decorators/failing.ts';
+import { isSameHistory } from '../../../src/uploader/local-segment.ts';
 import { expectAllRemote } from '../../support/expect-all-remote.ts';
 import { removeWorlds, uploadWorld } from '../../support/upload-world.ts';
 
@@ -122,4 +123,23 @@ test('leader epochs that change below the end before the commit abort it', async
   await expect(world.copy(claim)).rejects.toMatchObject({ code: 'SOURCE_CHANGED' });
   expect(world.finished()).toEqual([]);
   expect(world.catalog.eraseQueue).toHaveLength(1);
+});
+
+const before = [
+  { epoch: 2, startOffset: 0n },
+  { epoch: 5, startOffset: 100n },
+  { epoch: 6, startOffset: 200n },
+];
+
+test.each([
+  ['as it was', before, true],
+  ['cut from below at the log start', [{ epoch: 5, startOffset: 130n }, before[2]!], true],
+  ['cut from below past the segment', [{ epoch: 6, startOffset: 400n }], true],
+  ['with a new epoch above', [...before, { epoch: 9, startOffset: 300n }], true],
+  ['with a new epoch inside', [before[0]!, { epoch: 9, startOffset: 150n }], false],
+  ['with its newest entry truncated', before.slice(0, 2), false],
+  ['empty', [], false],
+  ['with an older epoch', [{ epoch: 4, startOffset: 100n }, before[2]!], false],
+])('a checkpoint %s tells whether history changed', (_name, after, isSame) => {
+  expect(isSameHistory(before, after, 300n)).toBe(isSame);
 });

@@ -28,8 +28,11 @@ export interface ClusterMetadata {
   readonly topics: readonly BrokerTopic[];
 }
 
-/** Timestamps of ListOffsets (KIP-405, KIP-1005): -1, -2, -4. */
-export type OffsetSpec = 'latest' | 'earliest' | 'earliestLocal';
+/**
+ * Timestamps of ListOffsets (KIP-405, KIP-1005): -1, -2, -4. `logEnd` is -1 asked as Kafka's debugging replica:
+ * the log's own end, above the high watermark, which followers tell too.
+ */
+export type OffsetSpec = 'latest' | 'earliest' | 'earliestLocal' | 'logEnd';
 
 export interface OffsetQuery {
   readonly topic: string;
@@ -43,12 +46,22 @@ export type OffsetAnswer =
   | { readonly offset: bigint; readonly leaderEpoch: number }
   | { readonly refused: string };
 
+export interface FetchQuery {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: bigint;
+  /** Only below the last stable offset, and with the aborted transactions told. */
+  readonly committedOnly: boolean;
+}
+
 export interface FetchedBatches {
   /** Whole batches as the broker sent them; a cut last batch is dropped. */
   readonly batches: Uint8Array;
   readonly highWatermark: bigint;
   readonly lastStableOffset: bigint;
   readonly logStartOffset: bigint;
+  /** Those that touch the batches; none unless `committedOnly`. */
+  readonly aborted: readonly { readonly producerId: bigint; readonly firstOffset: bigint }[];
 }
 
 /**
@@ -77,11 +90,6 @@ export interface BrokerView {
     partition: number,
     signal: AbortSignal,
   ): Promise<number | undefined>;
-  fetch(
-    topic: string,
-    partition: number,
-    offset: bigint,
-    signal: AbortSignal,
-  ): Promise<FetchedBatches>;
+  fetch(query: FetchQuery, signal: AbortSignal): Promise<FetchedBatches>;
   stop(): Promise<void>;
 }

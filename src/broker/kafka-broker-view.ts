@@ -13,6 +13,7 @@ import type {
   BrokerView,
   ClusterMetadata,
   FetchedBatches,
+  FetchQuery,
   OffsetAnswer,
   OffsetQuery,
   OffsetSpec,
@@ -20,7 +21,12 @@ import type {
 import { CONFIG_KEYS, readTopicConfig, type TopicConfig } from './topic-config.ts';
 
 /** KIP-405 and KIP-1005: which offset a ListOffsets timestamp stands for. */
-const TIMESTAMPS: Record<OffsetSpec, bigint> = { latest: -1n, earliest: -2n, earliestLocal: -4n };
+const TIMESTAMPS: Record<OffsetSpec, bigint> = {
+  latest: -1n,
+  earliest: -2n,
+  earliestLocal: -4n,
+  logEnd: -1n,
+};
 
 /** Names of the error codes that partitions answer with (apache/kafka Errors.java). */
 const ERROR_NAMES: Readonly<Record<number, string>> = {
@@ -132,7 +138,8 @@ export class KafkaBrokerView implements BrokerView {
         leaderEpoch: leaderEpoch ?? -1,
         timestamp: TIMESTAMPS[spec],
       }));
-      const raw = await this.askOwn(signal, (own) => own.listOffsets(asked, committedOnly, signal));
+      const asWhom = spec === 'logEnd' ? 'debugger' : committedOnly ? 'committed' : 'uncommitted';
+      const raw = await this.askOwn(signal, (own) => own.listOffsets(asked, asWhom, signal));
       const byName = new Map(raw.map((answer) => [`${answer.topic}:${answer.partition}`, answer]));
       for (const query of slice)
         answers.push(offsetAnswer(byName.get(`${query.topic}:${query.partition}`)));
@@ -174,13 +181,9 @@ export class KafkaBrokerView implements BrokerView {
     }
   }
 
-  async fetch(
-    topic: string,
-    partition: number,
-    offset: bigint,
-    signal: AbortSignal,
-  ): Promise<FetchedBatches> {
-    const raw = await this.askOwn(signal, (own) => own.fetch(topic, partition, offset, signal));
+  async fetch(query: FetchQuery, signal: AbortSignal): Promise<FetchedBatches> {
+    const { topic, partition, offset } = query;
+    const raw = await this.askOwn(signal, (own) => own.fetch(query, signal));
     const name = errorName(raw.errorCode);
     if (name === 'OFFSET_OUT_OF_RANGE') {
       throw new LogtierError(name, `the broker has no offset ${offset} of ${topic}-${partition}`);
@@ -195,6 +198,7 @@ export class KafkaBrokerView implements BrokerView {
       highWatermark: raw.highWatermark,
       lastStableOffset: raw.lastStableOffset,
       logStartOffset: raw.logStartOffset,
+      aborted: raw.aborted,
     };
   }
 

@@ -10,7 +10,7 @@ import {
 } from '@platformatic/kafka';
 import { LogtierError } from '../base/errors.ts';
 import { abortError } from '../platform/clock.ts';
-import type { BrokerAddress } from './broker-view.ts';
+import type { BrokerAddress, FetchQuery } from './broker-view.ts';
 
 export type { ConnectionOptions } from '@platformatic/kafka';
 
@@ -29,6 +29,10 @@ const FETCH_VERSION = 12;
 
 /** Replica id of whoever is no broker. */
 const CONSUMER = -1;
+/** Replica id that sees the log's end, and that followers answer too (ListOffsetsRequest.DEBUGGING_REPLICA_ID). */
+const DEBUGGER = -2;
+const COMMITTED = 1;
+const UNCOMMITTED = 0;
 
 /** Wait of a fetch for data, and the most bytes of one answer. */
 const FETCH_WAIT_MS = 500;
@@ -47,6 +51,7 @@ export interface RawFetch {
   readonly highWatermark: bigint;
   readonly lastStableOffset: bigint;
   readonly logStartOffset: bigint;
+  readonly aborted: readonly { readonly producerId: bigint; readonly firstOffset: bigint }[];
   readonly records: Uint8Array;
 }
 
@@ -62,6 +67,9 @@ export interface RawMetadata {
     readonly partitions: readonly { partition: number; leaderId: number; leaderEpoch: number }[];
   }[];
 }
+
+/** As a consumer of either isolation, or past the high watermark. */
+export type OffsetsAsker = 'uncommitted' | 'committed' | 'debugger';
 
 export interface ListOffsetsQuery {
   readonly topic: string;
@@ -132,13 +140,13 @@ async function withErrorsInside<T>(
   }
 }
 
-function writeFetch(topic: string, partition: number, offset: bigint): Writer {
+function writeFetch({ topic, partition, offset, committedOnly }: FetchQuery): Writer {
   return Writer.create()
     .appendInt32(CONSUMER)
     .appendInt32(FETCH_WAIT_MS)
     .appendInt32(1)
     .appendInt32(FETCH_BYTES)
-    .appendInt8(0)
+    .appendInt8(committedOnly ? COMMITTED : UNCOMMITTED)
     .appendInt32(0)
     .appendInt32(-1)
     .appendArray([topic], (writer, name) => {
@@ -169,10 +177,10 @@ function readFetch(reader: Reader): RawFetch[] {
       const highWatermark = partition.readInt64();
       const lastStableOffset = partition.readInt64();
       const logStartOffset = partition.readInt64();
-      partition.readNullableArray((aborted) => {
-        aborted.readInt64();
-        aborted.readInt64();
-      });
+      const aborted = partition.readNullableArray((transaction) => ({
+        producerId: transaction.readInt64(),
+        firstOffset: transaction.readInt64(),
+      }));
       partition.readInt32();
       const records = partition.readNullableBytes() ?? Buffer.alloc(0);
       return {
@@ -180,6 +188,7 @@ function readFetch(reader: Reader): RawFetch[] {
         highWatermark,
         lastStableOffset,
         logStartOffset,
+        aborted: aborted ?? [],
         records,
       };
     });
@@ -226,7 +235,7 @@ export class KafkaConnection {
 
   listOffsets(
     queries: readonly ListOffsetsQuery[],
-    committedOnly: boolean,
+    asWhom: OffsetsAsker,
     signal: AbortSignal,
   ): Promise<RawOffset[]> {
     const topics = [...new Set(queries.map((query) => query.topic))].map((name) => ({
@@ -240,7 +249,9 @@ export class KafkaConnection {
         })),
     }));
     return this.ask(signal, async (connection) => {
-      const request = listOffsetsV9.api.async(connection, CONSUMER, committedOnly ? 1 : 0, topics);
+      const replica = asWhom === 'debugger' ? DEBUGGER : CONSUMER;
+      const isolation = asWhom === 'committed' ? COMMITTED : UNCOMMITTED;
+      const request = listOffsetsV9.api.async(connection, replica, isolation, topics);
       const answer = await withErrorsInside(request, isListOffsets);
       return answer.topics.flatMap((topic) =>
         topic.partitions.map(({ partitionIndex, errorCode, offset, leaderEpoch }) => ({
@@ -278,13 +289,13 @@ export class KafkaConnection {
     });
   }
 
-  fetch(topic: string, partition: number, offset: bigint, signal: AbortSignal): Promise<RawFetch> {
+  fetch(query: FetchQuery, signal: AbortSignal): Promise<RawFetch> {
     return this.ask(signal, async (connection) => {
       const answers = await new Promise<RawFetch[]>((resolve, reject) => {
         connection.send(
           FETCH_KEY,
           FETCH_VERSION,
-          () => writeFetch(topic, partition, offset),
+          () => writeFetch(query),
           (_correlationId, _apiKey, _apiVersion, reader) => readFetch(reader),
           true,
           true,

@@ -1,5 +1,6 @@
 // What one real broker says, asked by its own sidecar's client.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { FetchQuery, OffsetQuery } from '../../src/broker/broker-view.ts';
 import { KafkaBrokerView } from '../../src/broker/kafka-broker-view.ts';
 import { readBatchHeader } from '../../src/kafka/record-batch.ts';
 import { systemClock } from '../../src/platform/clock.ts';
@@ -7,6 +8,14 @@ import { startKafkaWorkload, type KafkaWorkload } from '../support/testbeds/kafk
 import { startKafka, type KafkaTestbed } from '../support/testbeds/kafka.ts';
 
 const never = new AbortController().signal;
+
+function stableAt(leaderEpoch: number | undefined): OffsetQuery {
+  return { topic: 'stable', partition: 0, leaderEpoch };
+}
+
+function bytesAt(offset: bigint): FetchQuery {
+  return { topic: 'bytes', partition: 0, offset, committedOnly: true };
+}
 
 describe.each(['4.3.1', '3.9.2'] as const)('a broker of Kafka %s', (version) => {
   let kafka: KafkaTestbed;
@@ -69,16 +78,11 @@ describe.each(['4.3.1', '3.9.2'] as const)('a broker of Kafka %s', (version) => 
   test('tells the last stable offset for the right epoch, and refuses a wrong one by name', async () => {
     await workload.createTopic({ topic: 'stable' });
     await workload.produce({ topic: 'stable', partition: 0, count: 10, valueBytes: 10 });
-    const ask = (leaderEpoch: number | undefined) => ({
-      topic: 'stable',
-      partition: 0,
-      leaderEpoch,
-    });
     for (const epoch of [0, undefined]) {
-      const answers = await view.offsets([ask(epoch)], 'latest', true, never);
+      const answers = await view.offsets([stableAt(epoch)], 'latest', true, never);
       expect(answers).toEqual([{ offset: 10n, leaderEpoch: 0 }]);
     }
-    expect(await view.offsets([ask(7)], 'latest', true, never)).toEqual([
+    expect(await view.offsets([stableAt(7)], 'latest', true, never)).toEqual([
       { refused: 'UNKNOWN_LEADER_EPOCH' },
     ]);
     const absent = { topic: 'absent', partition: 0, leaderEpoch: undefined };
@@ -96,17 +100,33 @@ describe.each(['4.3.1', '3.9.2'] as const)('a broker of Kafka %s', (version) => 
       valueBytes: 100,
       flushEvery: 10,
     });
-    const fetched = await view.fetch('bytes', 0, 15n, never);
+    const fetched = await view.fetch(bytesAt(15n), never);
     const first = readBatchHeader(fetched.batches, 0);
     expect(first.baseOffset <= 15n && first.lastOffset >= 15n).toBe(true);
     expect(fetched).toMatchObject({
       highWatermark: 100n,
       lastStableOffset: 100n,
       logStartOffset: 0n,
+      aborted: [],
     });
-    await expect(view.fetch('bytes', 0, 101n, never)).rejects.toMatchObject({
+    const ask = { topic: 'bytes', partition: 0, leaderEpoch: undefined };
+    const ends = await view.offsets([ask], 'logEnd', false, never);
+    expect(ends).toMatchObject([{ offset: 100n }]);
+    await expect(view.fetch(bytesAt(101n), never)).rejects.toMatchObject({
       code: 'OFFSET_OUT_OF_RANGE',
     });
+  });
+
+  test('names aborted transactions to who asks for committed records only', async () => {
+    await workload.createTopic({ topic: 'undone' });
+    const job = { topic: 'undone', partition: 0, count: 5, valueBytes: 10 };
+    await workload.produceTransaction({ ...job, outcome: 'abort' });
+    const query = { topic: 'undone', partition: 0, offset: 0n };
+    const committed = await view.fetch({ ...query, committedOnly: true }, never);
+    const { producerId } = readBatchHeader(committed.batches, 0);
+    expect(committed.aborted).toEqual([{ producerId, firstOffset: 0n }]);
+    const all = await view.fetch({ ...query, committedOnly: false }, never);
+    expect(all.aborted).toEqual([]);
   });
 
   test('a broker of another cluster is refused, not believed', async () => {

@@ -44,7 +44,7 @@ export interface PartitionLine {
   remoteOnlyBytes: bigint;
   bothBytes: bigint;
   localOnlyBytes: bigint;
-  /** closed, local, not remote */
+  /** closed, local, not remote, and this broker's to copy */
   lagBytes: bigint;
   lagSegments: bigint;
   remoteStart?: bigint | undefined;
@@ -62,7 +62,14 @@ export interface PartitionLine {
   claimed: boolean;
   findings: bigint;
   /** until local retention reaches what is not remote; absent: nothing at risk */
-  headroomMs?: bigint | undefined;
+  headroomMs?:
+    | bigint
+    | undefined;
+  /**
+   * The partition's segments are not loaded here, only their sum is known: bytes in both tiers are counted in
+   * remote_only and in local_only.
+   */
+  overlapUnknown?: boolean | undefined;
 }
 
 export interface ListPartitionsResponse {
@@ -88,6 +95,7 @@ export interface Finding {
   /** closed set, docs/findings.md */
   code: string;
   text: string;
+  /** 0: not known */
   sinceMs: bigint;
   startOffset?: bigint | undefined;
   endOffset?: bigint | undefined;
@@ -127,6 +135,7 @@ export interface ExplainRequest {
 export interface SegmentExplanation {
   partition: number;
   startOffset: bigint;
+  /** exclusive; the start while it is active */
   nextOffset: bigint;
   logBytes: bigint;
   /** remote | copying | queued | waiting | quarantined | active */
@@ -344,6 +353,7 @@ function createBasePartitionLine(): PartitionLine {
     claimed: false,
     findings: 0n,
     headroomMs: undefined,
+    overlapUnknown: undefined,
   };
 }
 
@@ -441,6 +451,9 @@ export const PartitionLine: MessageFns<PartitionLine> = {
         throw new globalThis.Error("value provided for field message.headroomMs of type uint64 too large");
       }
       writer.uint32(144).uint64(message.headroomMs);
+    }
+    if (message.overlapUnknown !== undefined) {
+      writer.uint32(152).bool(message.overlapUnknown);
     }
     return writer;
   },
@@ -600,6 +613,14 @@ export const PartitionLine: MessageFns<PartitionLine> = {
             }
 
             message.headroomMs = reader.uint64() as bigint;
+            continue;
+          }
+          case 19: {
+            if (tag !== 152) {
+              break;
+            }
+
+            message.overlapUnknown = reader.bool();
             continue;
           }
         }

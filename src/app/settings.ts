@@ -3,7 +3,9 @@ import { z } from 'zod';
 import { brokerSettings } from '../broker/settings.ts';
 import { cacheSettings } from '../cache/settings.ts';
 import { fetcherSettings } from '../fetcher/settings.ts';
-import { storeSettings } from '../store/settings.ts';
+import { metastoreClientSettings } from '../metastore/client/settings.ts';
+import { memberSettings } from '../metastore/member/settings.ts';
+import { storeSettings, transferSettings } from '../store/settings.ts';
 import { topicSettings, uploaderSettings } from '../uploader/settings.ts';
 
 /** HOST:PORT or unix:/path; only loopback by default. */
@@ -50,6 +52,8 @@ const metastoreSettings = z
     listen: metastoreListenSettings.describe(
       'Where a metastore member of its own (`logtier metastore`) listens.',
     ),
+    member: memberSettings.prefault({}).describe('How a member keeps its log and catalog.'),
+    client: metastoreClientSettings.prefault({}).describe('How a sidecar talks to its metastore.'),
   })
   .prefault({});
 
@@ -79,6 +83,7 @@ export const settingsSchema = z
       .array(topicSettings)
       .prefault([])
       .describe('First match wins; a topic that matches none is not tiered.'),
+    transfer: transferSettings,
     uploader: uploaderSettings,
     fetcher: fetcherSettings,
     cache: cacheSettings,

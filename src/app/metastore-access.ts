@@ -1,0 +1,100 @@
+// The way from a sidecar to its metastore: over gRPC, or a member in this very process.
+import { join } from 'node:path';
+import type { Clock } from '../platform/clock.ts';
+import type { Disk } from '../platform/disk.ts';
+import type { Logger } from '../platform/log.ts';
+import type { Random } from '../platform/random.ts';
+import { compareTokens, type PartitionId, type Revision } from '../segment/ids.ts';
+import { grpcTransport, type CatalogTransport } from '../metastore/client/catalog-transport.ts';
+import { CommandChannel } from '../metastore/client/command-channel.ts';
+import { MetastoreEraseQueue } from '../metastore/client/erase-queue.ts';
+import { LocalView } from '../metastore/client/local-view.ts';
+import { MetastoreQueries } from '../metastore/client/metastore-queries.ts';
+import { MetastoreLedger } from '../metastore/client/segment-ledger.ts';
+import type { ClientIdentity } from '../metastore/client/settings.ts';
+import { openSingleMember, type SingleMember } from '../metastore/member/single-member.ts';
+import { catalogService } from '../metastore/service/catalog-service.ts';
+import type { MetastoreClock, SegmentView } from '../uploader/segment-ledger.ts';
+import type { Settings } from './settings.ts';
+
+export interface MetastoreDeps {
+  readonly clock: Clock;
+  readonly disk: Disk;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+export interface MetastoreAccess {
+  readonly embedded: SingleMember | undefined;
+  readonly transport: CatalogTransport;
+  readonly channel: CommandChannel;
+  readonly queries: MetastoreQueries;
+  readonly ledger: MetastoreLedger;
+  readonly eraseQueue: MetastoreEraseQueue;
+  readonly view: LocalView;
+  /** The view as the uploader asks it: at or past all that this process was answered. */
+  readonly uploaderView: SegmentView;
+  readonly clock: MetastoreClock;
+  stop(): Promise<void>;
+}
+
+export async function openMetastoreAccess(
+  deps: MetastoreDeps,
+  settings: Pick<Settings, 'metastore' | 'state'>,
+  identity: ClientIdentity,
+): Promise<MetastoreAccess> {
+  const { endpoints } = settings.metastore;
+  const embedded =
+    endpoints === undefined
+      ? await openSingleMember(
+          deps,
+          settings.metastore.member,
+          join(settings.state.dir, 'metastore'),
+        )
+      : undefined;
+  const remote = endpoints === undefined ? undefined : grpcTransport(deps.clock, endpoints);
+  const transport = remote ?? serviceOf(embedded);
+  const clientSettings = settings.metastore.client;
+  const channel = new CommandChannel({ ...deps, transport }, clientSettings, identity);
+  const queries = new MetastoreQueries(transport, identity.clusterId);
+  const view = new LocalView({ ...deps, transport }, clientSettings, identity.clusterId);
+  view.start();
+  return {
+    embedded,
+    transport,
+    channel,
+    queries,
+    ledger: new MetastoreLedger(channel, 'watch'),
+    eraseQueue: new MetastoreEraseQueue(channel, queries),
+    view,
+    uploaderView: ownWritesView(view, channel),
+    clock: {
+      read: async (signal) => {
+        const { memberClockMs, clockHeld } = await queries.status(signal);
+        return { wallMs: Number(memberClockMs), held: clockHeld };
+      },
+    },
+    stop: async () => {
+      await view.stop();
+      await channel.stop();
+      remote?.stop();
+      await embedded?.stop();
+    },
+  };
+}
+
+function serviceOf(embedded: SingleMember | undefined): CatalogTransport {
+  if (embedded === undefined) throw new TypeError('a metastore is embedded or has endpoints');
+  return catalogService(embedded.member);
+}
+
+function ownWritesView(view: LocalView, channel: CommandChannel): SegmentView {
+  const newest = (atLeast: Revision): Revision => {
+    const answered = channel.answeredRevision;
+    return answered !== undefined && compareTokens(answered, atLeast) > 0 ? answered : atLeast;
+  };
+  return {
+    snapshot: (id: PartitionId, atLeast, signal) => view.snapshot(id, newest(atLeast), signal),
+    peek: (id) => view.peek(id),
+  };
+}

@@ -1,0 +1,50 @@
+// `logtier metastore`: one member of the metastore in a process of its own.
+import { join } from 'node:path';
+import { openSingleMember } from '../metastore/member/single-member.ts';
+import { catalogRpc } from '../metastore/service/catalog-rpc.ts';
+import { catalogService } from '../metastore/service/catalog-service.ts';
+import { serveHealth } from '../operator/health-server.ts';
+import { createMetrics } from '../platform/metrics.ts';
+import { defaultServeSettings, serve } from '../rpc/serve.ts';
+import { makeStateDirectory, type ProcessDeps, type Running } from './sidecar.ts';
+import type { Settings } from './settings.ts';
+import { StopStack } from './stop-stack.ts';
+
+export async function startMetastore(deps: ProcessDeps, settings: Settings): Promise<Running> {
+  const stack = new StopStack(deps.logger);
+  try {
+    return await start(deps, settings, stack);
+  } catch (error) {
+    await stack.stop();
+    throw error;
+  }
+}
+
+async function start(deps: ProcessDeps, settings: Settings, stack: StopStack): Promise<Running> {
+  const { listen, member: memberSettings } = settings.metastore;
+  await makeStateDirectory(deps.disk, settings.state.dir);
+  const directory = join(settings.state.dir, 'metastore');
+  const opened = await openSingleMember(deps, memberSettings, directory);
+  stack.push('member', () => opened.stop());
+  const address = listen.grpc;
+  const rpc = await serve(
+    { clock: deps.clock, log: deps.logger },
+    { ...defaultServeSettings, address },
+    [catalogRpc(catalogService(opened.member))],
+  );
+  stack.push('grpc', () => rpc.stop());
+  const registry = createMetrics();
+  const health = await serveHealth(
+    {
+      logger: deps.logger,
+      notLive: () => [],
+      notReady: () => Promise.resolve([]),
+      metrics: () => registry.print(),
+    },
+    listen.http,
+  );
+  stack.push('http', () => health.stop());
+  const listening = { grpc: rpc.address, http: health.address };
+  deps.logger.info({ ...listening, directory }, 'the metastore runs');
+  return { ...listening, failed: opened.member.failed, stop: () => stack.stop() };
+}

@@ -117,7 +117,10 @@ export class ChunkCache {
 
   /** Loads in flight are given up; slots being written are waited for. */
   async stop(): Promise<void> {
-    this.stopping.abort(new LogtierError('ABORTED', 'the cache stops'));
+    const reason = new LogtierError('ABORTED', 'the cache stops');
+    this.loads.close(reason);
+    this.checks.close(reason);
+    this.stopping.abort(reason);
     await Promise.all(this.fills);
     await this.disk?.stop();
   }
@@ -169,13 +172,12 @@ export class ChunkCache {
     load: LoadChunk,
     slotted: Slotted | undefined,
   ): Promise<Filled> {
-    const { signal } = this.stopping;
     const into = held.buffer.subarray(0, held.ref.bytes);
     if (slotted !== undefined && (await this.check(slotted, into))) {
       held.isFilled = true;
       return { keep: () => Promise.resolve() };
     }
-    const leave = await this.loads.take(signal);
+    const leave = await this.loads.take();
     try {
       await this.loadTwice(held.ref, into, load);
     } catch (error) {
@@ -191,7 +193,7 @@ export class ChunkCache {
   }
 
   private async check(slotted: Slotted, into: Uint8Array): Promise<boolean> {
-    const leave = await this.checks.take(this.stopping.signal);
+    const leave = await this.checks.take();
     try {
       return (await this.disk?.verify(slotted, into)) === true;
     } finally {

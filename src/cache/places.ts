@@ -5,7 +5,8 @@ import { abortError, throwIfAborted } from '../platform/clock.ts';
 export class Places {
   private free: number;
   private readonly longestLine: number;
-  private readonly line = new Set<() => void>();
+  private readonly line = new Map<() => void, (reason: LogtierError) => void>();
+  private closed: LogtierError | undefined;
 
   constructor(places: number, longestLine: number) {
     this.free = places;
@@ -24,26 +25,41 @@ export class Places {
   }
 
   /** First come, first served. OVERLOADED when the line is full; who is aborted leaves it. */
-  async take(signal: AbortSignal): Promise<() => void> {
-    throwIfAborted(signal);
+  async take(signal?: AbortSignal): Promise<() => void> {
+    if (signal !== undefined) throwIfAborted(signal);
+    if (this.closed !== undefined) throw this.closed;
     const now = this.tryTake();
     if (now !== undefined) return now;
     if (this.line.size >= this.longestLine) {
       throw new LogtierError('OVERLOADED', `${this.line.size} already wait for a place`);
     }
-    await new Promise<void>((resolve, reject) => {
-      const leave = (): void => {
+    await this.waitInLine(signal);
+    return this.giveBackOnce();
+  }
+
+  /** Sends everyone in the line away with `reason`, and who comes later. */
+  close(reason: LogtierError): void {
+    this.closed = reason;
+    for (const leave of this.line.values()) leave(reason);
+    this.line.clear();
+  }
+
+  private waitInLine(signal: AbortSignal | undefined): Promise<void> {
+    return new Promise<void>((resolve, reject) => {
+      const onAbort = (): void => {
         this.line.delete(enter);
-        reject(abortError(signal));
+        if (signal !== undefined) reject(abortError(signal));
       };
       const enter = (): void => {
-        signal.removeEventListener('abort', leave);
+        signal?.removeEventListener('abort', onAbort);
         resolve();
       };
-      this.line.add(enter);
-      signal.addEventListener('abort', leave, { once: true });
+      this.line.set(enter, (reason) => {
+        signal?.removeEventListener('abort', onAbort);
+        reject(reason);
+      });
+      signal?.addEventListener('abort', onAbort, { once: true });
     });
-    return this.giveBackOnce();
   }
 
   private giveBackOnce(): () => void {
@@ -51,7 +67,7 @@ export class Places {
     return () => {
       if (!isTaken) return;
       isTaken = false;
-      for (const next of this.line) {
+      for (const next of this.line.keys()) {
         this.line.delete(next);
         next(); // the place goes over, `free` stays
         return;

@@ -16,11 +16,38 @@ const LENGTH_DELIMITED = 2;
 export class FramedMessage {
   readonly payload: Buffer;
   readonly frame: Buffer;
+  /** Called when the connection has taken the whole frame: its memory may be used again. Never after a failure. */
+  readonly sent: () => void;
 
-  constructor(frame: Buffer, payload: Buffer) {
+  constructor(frame: Buffer, payload: Buffer, sent: () => void = nothing) {
     this.frame = frame;
     this.payload = payload;
+    this.sent = sent;
   }
+}
+
+function nothing(): void {
+  // memory that is nobody's is left to the garbage collector
+}
+
+/** More than the head of any message that `frameInPlace` makes. */
+export const FRAME_HEADROOM_BYTES = 16;
+
+/**
+ * A message over bytes [start, end) of a buffer that is used again: its head is written right before them,
+ * over at most FRAME_HEADROOM_BYTES.
+ */
+export function frameInPlace(
+  field: number,
+  { buffer, start, end }: { readonly buffer: Buffer; readonly start: number; readonly end: number },
+  sent: () => void,
+): FramedMessage {
+  const head = [...varint(field * 8 + LENGTH_DELIMITED), ...varint(end - start)];
+  const frame = buffer.subarray(start - head.length - FRAME_BYTES, end);
+  frame.writeUInt8(0, 0);
+  frame.writeUInt32BE(head.length + end - start, 1);
+  frame.set(head, FRAME_BYTES);
+  return new FramedMessage(frame, buffer.subarray(start, end), sent);
 }
 
 /** Room for `payloadBytes` as the only field, number `field`, of a message. */

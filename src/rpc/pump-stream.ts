@@ -1,6 +1,7 @@
 import type { Writable } from 'node:stream';
 import { LogtierError } from '../base/errors.ts';
 import { abortError, type Clock, throwIfAborted } from '../platform/clock.ts';
+import { FramedMessage } from './framed-message.ts';
 
 /** Messages handed to the connection and not yet taken: enough to keep it busy, few enough to be lean. */
 const MESSAGES_IN_FLIGHT = 4;
@@ -34,7 +35,9 @@ export async function pumpStream(
 /** Its failure is told by the call's signal or status; here it only ends the wait. */
 function written(call: Writable, message: unknown): Promise<void> {
   return new Promise((resolve) => {
-    call.write(message, () => {
+    call.write(message, (error: Error | null | undefined) => {
+      const isTaken = error === null || error === undefined;
+      if (isTaken && message instanceof FramedMessage) message.sent();
       resolve();
     });
   });

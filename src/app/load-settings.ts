@@ -1,5 +1,5 @@
 // From file, environment and command line to checked settings; each error names file, line and key.
-import { LineCounter, parseDocument, type Document } from 'yaml';
+import { LineCounter, isMap, isNode, isScalar, parseDocument, type Document } from 'yaml';
 import type { z } from 'zod';
 import { LogtierError } from '../base/errors.ts';
 import { errnoOf, type Disk } from '../platform/disk.ts';
@@ -150,18 +150,37 @@ function placeOf(
   sources: ReadonlyMap<string, SettingSource>,
   file: ParsedFile | undefined,
 ): string {
-  const source =
-    sources.get(dotted) ?? [...sources].find(([known]) => known.startsWith(dotted))?.[1];
+  const source = sourceOf(dotted, sources);
   if (source !== 'file' || file === undefined) return source ?? file?.path ?? 'settings';
-  const node: unknown = file.document.getIn(path.map(String), true);
-  const offset = nodeStart(node);
+  const offset = positionOf(file.document, path.map(String));
   if (offset === undefined) return file.path;
   const { line, col } = file.lines.linePos(offset);
   return `${file.path}:${line}:${col}`;
 }
 
-function nodeStart(node: unknown): number | undefined {
-  if (!isTree(node) || !Array.isArray(node['range'])) return undefined;
-  const [start]: unknown[] = node['range'];
-  return typeof start === 'number' ? start : undefined;
+/** A list is one value of one source: what lies within it has the source of the list. */
+function sourceOf(
+  dotted: string,
+  sources: ReadonlyMap<string, SettingSource>,
+): SettingSource | undefined {
+  const related = [...sources].find(
+    ([known]) =>
+      known === dotted || known.startsWith(`${dotted}.`) || dotted.startsWith(`${known}.`),
+  );
+  return related?.[1];
+}
+
+/** Where the key stands; of what is missing, where its section or its item stands. */
+function positionOf(document: Document, path: readonly string[]): number | undefined {
+  for (let depth = path.length; depth > 0; depth -= 1) {
+    const parent: unknown =
+      depth === 1 ? document.contents : document.getIn(path.slice(0, depth - 1), true);
+    const key = path[depth - 1];
+    const pair = isMap(parent)
+      ? parent.items.find((item) => isScalar(item.key) && String(item.key.value) === key)
+      : undefined;
+    const node: unknown = pair?.key ?? document.getIn(path.slice(0, depth), true);
+    if (isNode(node) && node.range) return node.range[0];
+  }
+  return undefined;
 }

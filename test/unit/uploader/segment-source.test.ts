@@ -3,7 +3,9 @@ import { afterEach, expect, test } from 'vitest';
 import { expectAllRemote } from '../../support/expect-all-remote.ts';
 import {
   buildBatch,
+  buildProducerSnapshot,
   buildSegment,
+  encodeAborted,
   endTransaction,
   plainBatches,
 } from '../../support/kafka-files.ts';
@@ -189,4 +191,36 @@ test('an empty closed log is nothing to copy', async () => {
   const world = await uploadWorld();
   await writeFile(world.path(1000n, 'log'), '');
   expect(await world.copy(await world.claim())).toEqual({ kind: 'empty' });
+});
+
+test('rule 12: a transaction that began in an earlier segment is rebuilt from the snapshot between them', async () => {
+  const open = transactions[2]!; // after two plain batches of ten records
+  const abort = endTransaction('abort', {
+    epoch: 7,
+    producerId: 5n,
+    timestampMs: 1_700_000_900_000,
+  });
+  const world = await uploadWorld({
+    segments: [
+      [...plainBatches(20, { epoch: 7 }), open],
+      [...plainBatches(20, { epoch: 7 }), abort],
+    ],
+  });
+  const border = world.segments[1]!.baseOffset;
+  await rm(world.path(border, 'txnindex'));
+  const producer = { producerId: 5n, lastOffset: 1020n, openTransactionStart: 1020n };
+  await writeFile(world.path(border, 'snapshot'), buildProducerSnapshot([producer]));
+  world.mayRebuild = true;
+  await world.copy(await world.claim(), { startOffset: border });
+  const [record] = world.finished();
+  expect(record).toMatchObject({ rebuilt: true, txnIndexEmpty: false });
+  const lastOffset = record!.nextOffset - 1n;
+  const entry = {
+    producerId: 5n,
+    firstOffset: 1020n,
+    lastOffset,
+    lastStableOffset: lastOffset + 1n,
+  };
+  const object = world.objects.objects.get(record!.objectKey)!.bytes;
+  expect(object.includes(encodeAborted(entry))).toBe(true);
 });

@@ -4,8 +4,10 @@ import {
   Client,
   type ClientReadableStream,
   credentials,
+  logVerbosity,
   Metadata,
   type ServiceError,
+  setLogVerbosity,
 } from '@grpc/grpc-js';
 import { type ErrorCode, LogtierError } from '../base/errors.ts';
 import { abortError, type Clock, throwIfAborted } from '../platform/clock.ts';
@@ -46,6 +48,7 @@ export interface RpcChannel {
 
 /** Connects when first used, and again by itself. */
 export function openChannel(clock: Clock, settings: ChannelSettings): RpcChannel {
+  setLogVerbosity(logVerbosity.NONE);
   const client = new Client(settings.address, credentials.createInsecure(), {
     'grpc.max_receive_message_length': settings.maxMessageBytes,
     'grpc.max_send_message_length': settings.maxMessageBytes,

@@ -1,12 +1,14 @@
 // A gRPC server: handlers are async functions and generators, errors are ours, and a call that ends for
 // any reason fires its signal.
 import {
+  logVerbosity,
   Server,
   ServerCredentials,
   type sendUnaryData,
   type ServerUnaryCall,
   type ServerWritableStream,
   type ServiceDefinition,
+  setLogVerbosity,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { AssertionFailure } from '../base/assert.ts';
@@ -85,6 +87,8 @@ export async function serve(
   settings: ServeSettings,
   services: readonly RpcService[],
 ): Promise<RpcServer> {
+  // What it would print to standard error comes to us as errors.
+  setLogVerbosity(logVerbosity.NONE);
   sendFramesUncopied();
   const server = new Server({
     'grpc.max_receive_message_length': settings.maxMessageBytes,

@@ -84,6 +84,15 @@ class Session {
   }
 }
 
+async function collect<T>(stream: AsyncIterable<T>, isLast: (message: T) => boolean): Promise<T[]> {
+  const all: T[] = [];
+  for await (const message of stream) {
+    all.push(message);
+    if (isLast(message)) return all;
+  }
+  return all;
+}
+
 export function catalogServiceContract(name: string, createHome: () => Promise<ServiceHome>): void {
   describe(`the catalog service ${name}`, () => {
     let home: ServiceHome;
@@ -96,22 +105,25 @@ export function catalogServiceContract(name: string, createHome: () => Promise<S
       await home.close();
     });
 
-    async function collect<T>(
-      stream: AsyncIterable<T>,
-      isLast: (message: T, all: readonly T[]) => boolean,
-    ): Promise<T[]> {
-      const all: T[] = [];
-      for await (const message of stream) {
-        all.push(message);
-        if (isLast(message, all)) return all;
-      }
-      return all;
-    }
-
     const watch = (request: Partial<WatchRequest>): AsyncIterable<WatchResponse> =>
       home.service.watch({ clusterId: CLUSTER, after: undefined, ...request }, NEVER);
     const list = (partition = PARTITION): Promise<ListSegmentsResponse[]> =>
       collect(home.service.listSegments({ clusterId: CLUSTER, partition }, NEVER), () => false);
+
+    const page = async (topic: string, limit: number, after?: typeof PARTITION) => {
+      const { answer } = await home.service.query(
+        { clusterId: CLUSTER, query: { $case: 'partitions', value: { topic, limit, after } } },
+        NEVER,
+      );
+      if (answer?.$case !== 'partitions') throw new Error('no partitions');
+      return {
+        more: answer.value.more,
+        refs: answer.value.partitions.map(({ partition }) => partition!.partition!),
+      };
+    };
+
+    const ask = (query: { $case: 'clusters'; value: object } | undefined) =>
+      home.service.query({ clusterId: CLUSTER, query }, NEVER);
 
     async function status() {
       const { answer } = await home.service.query(
@@ -270,17 +282,6 @@ export function catalogServiceContract(name: string, createHome: () => Promise<S
         const op = claimOp({ topic, partition: { topicId, partition: at } });
         expect(outcomes(await session.run(op))).toEqual(['partitionClaimed']);
       }
-      const page = async (topic: string, limit: number, after?: typeof PARTITION) => {
-        const { answer } = await home.service.query(
-          { clusterId: CLUSTER, query: { $case: 'partitions', value: { topic, limit, after } } },
-          NEVER,
-        );
-        if (answer?.$case !== 'partitions') throw new Error('no partitions');
-        return {
-          more: answer.value.more,
-          refs: answer.value.partitions.map(({ partition }) => partition!.partition!),
-        };
-      };
       const ofOrders = [0, 2].map((partition) => ({ topicId: TOPIC_ID, partition }));
       expect(await page('orders', 0)).toEqual({ more: false, refs: ofOrders });
       expect(await page('orders', 1)).toEqual({ more: true, refs: [ofOrders[0]] });
@@ -291,8 +292,6 @@ export function catalogServiceContract(name: string, createHome: () => Promise<S
     });
 
     test('the clusters that registered are listed, and an empty query is refused', async () => {
-      const ask = (query: { $case: 'clusters'; value: object } | undefined) =>
-        home.service.query({ clusterId: CLUSTER, query }, NEVER);
       expect((await ask({ $case: 'clusters', value: {} })).answer).toEqual({
         $case: 'clusters',
         value: { clusterIds: [CLUSTER] },

@@ -49,40 +49,47 @@ export interface KeyRange {
 }
 
 const UUID_BYTES = 16;
+const NUL = Uint8Array.of(0);
 const U64_MAX = 0xffff_ffff_ffff_ffffn;
 
-function u8(value: number): Uint8Array {
-  return Uint8Array.of(value);
-}
-
-function u16(value: number): Uint8Array {
-  const bytes = new Uint8Array(2);
-  new DataView(bytes.buffer).setUint16(0, value);
-  return bytes;
-}
-
-function u32(value: number): Uint8Array {
-  const bytes = new Uint8Array(4);
-  new DataView(bytes.buffer).setUint32(0, value);
-  return bytes;
-}
-
-function u64(value: bigint): Uint8Array {
-  const bytes = new Uint8Array(8);
-  new DataView(bytes.buffer).setBigUint64(0, value);
-  return bytes;
-}
+/** A number is a u32, a bigint a u64. */
+type Field = number | bigint | string | Uint8Array;
 
 function uuid(id: TopicId | SegmentId): Uint8Array {
   return Buffer.from(id, 'base64url');
 }
 
-function text(value: string): Uint8Array {
-  return Buffer.from(value, 'utf8');
+function u16(value: number): Uint8Array {
+  return Uint8Array.of(value >>> 8, value & 0xff);
 }
 
-function key(table: number, ...fields: readonly Uint8Array[]): Uint8Array {
-  return Buffer.concat([u8(table), ...fields]);
+function fieldBytes(field: Field): number {
+  switch (typeof field) {
+    case 'number':
+      return 4;
+    case 'bigint':
+      return 8;
+    case 'string':
+      return Buffer.byteLength(field);
+    default:
+      return field.length;
+  }
+}
+
+function key(table: number, ...fields: readonly Field[]): Uint8Array {
+  let size = 1;
+  for (const field of fields) size += fieldBytes(field);
+  const bytes = Buffer.allocUnsafe(size);
+  bytes[0] = table;
+  let at = 1;
+  for (const field of fields) {
+    if (typeof field === 'number') bytes.writeUInt32BE(field, at);
+    else if (typeof field === 'bigint') bytes.writeBigUInt64BE(field, at);
+    else if (typeof field === 'string') bytes.write(field, at);
+    else bytes.set(field, at);
+    at += fieldBytes(field);
+  }
+  return bytes;
 }
 
 /** All keys that start with `prefix`. */
@@ -103,17 +110,17 @@ function following(prefix: Uint8Array): Uint8Array {
   return next;
 }
 
-function topicFields(cluster: number, topicId: TopicId): Uint8Array {
-  return Buffer.concat([u32(cluster), uuid(topicId)]);
+function topicFields(cluster: number, topicId: TopicId): readonly Field[] {
+  return [cluster, uuid(topicId)];
 }
 
-function partitionFields(address: PartitionAddress): Uint8Array {
-  return Buffer.concat([u32(address.cluster), uuid(address.topicId), u32(address.partition)]);
+function partitionFields(address: PartitionAddress): readonly Field[] {
+  return [address.cluster, uuid(address.topicId), address.partition];
 }
 
 export const stateKey = (): Uint8Array => key(TABLE.state);
 
-export const clusterKey = (clusterId: string): Uint8Array => key(TABLE.cluster, text(clusterId));
+export const clusterKey = (clusterId: string): Uint8Array => key(TABLE.cluster, clusterId);
 
 export const allClusters = (): KeyRange => under(key(TABLE.cluster));
 
@@ -122,20 +129,20 @@ export function clusterIdOf(clusterRowKey: Uint8Array): string {
 }
 
 export function segmentKey(address: PartitionAddress, id: SegmentId): Uint8Array {
-  return key(TABLE.segment, partitionFields(address), uuid(id));
+  return key(TABLE.segment, ...partitionFields(address), uuid(id));
 }
 
 /** Segments in COPY_SEGMENT_STARTED, by id. */
 export function openIntentKey(address: PartitionAddress, id: SegmentId): Uint8Array {
-  return key(TABLE.openIntent, partitionFields(address), uuid(id));
+  return key(TABLE.openIntent, ...partitionFields(address), uuid(id));
 }
 
 export function openIntentsOf(address: PartitionAddress): KeyRange {
-  return under(key(TABLE.openIntent, partitionFields(address)));
+  return under(key(TABLE.openIntent, ...partitionFields(address)));
 }
 
 export function openIntentsOfTopic(cluster: number, topicId: TopicId): KeyRange {
-  return under(key(TABLE.openIntent, topicFields(cluster, topicId)));
+  return under(key(TABLE.openIntent, ...topicFields(cluster, topicId)));
 }
 
 export function byOffsetKey(
@@ -143,11 +150,11 @@ export function byOffsetKey(
   startOffset: bigint,
   id: SegmentId,
 ): Uint8Array {
-  return key(TABLE.byOffset, partitionFields(address), u64(startOffset), uuid(id));
+  return key(TABLE.byOffset, ...partitionFields(address), startOffset, uuid(id));
 }
 
 export function byOffset(address: PartitionAddress): KeyRange {
-  return under(key(TABLE.byOffset, partitionFields(address)));
+  return under(key(TABLE.byOffset, ...partitionFields(address)));
 }
 
 /** An open intent's or an offset's key names the segment in its last 16 bytes. */
@@ -157,53 +164,53 @@ export function segmentKeyFromIndex(indexKey: Uint8Array): Uint8Array {
 }
 
 export const totalsKey = (address: PartitionAddress): Uint8Array =>
-  key(TABLE.totals, partitionFields(address));
+  key(TABLE.totals, ...partitionFields(address));
 
 export const lineageKey = (address: PartitionAddress): Uint8Array =>
-  key(TABLE.lineage, partitionFields(address));
+  key(TABLE.lineage, ...partitionFields(address));
 
 export const remoteStartKey = (address: PartitionAddress): Uint8Array =>
-  key(TABLE.remoteStart, partitionFields(address));
+  key(TABLE.remoteStart, ...partitionFields(address));
 
 export const claimKey = (address: PartitionAddress): Uint8Array =>
-  key(TABLE.claim, partitionFields(address));
+  key(TABLE.claim, ...partitionFields(address));
 
 export const tombstoneKey = (cluster: number, topicId: TopicId): Uint8Array =>
-  key(TABLE.tombstone, topicFields(cluster, topicId));
+  key(TABLE.tombstone, ...topicFields(cluster, topicId));
 
 export const topicKey = (cluster: number, topicId: TopicId): Uint8Array =>
-  key(TABLE.topic, topicFields(cluster, topicId));
+  key(TABLE.topic, ...topicFields(cluster, topicId));
 
 /** Claim rows of one cluster in (topic id, partition) order: every partition ever claimed. */
 export function claimsOfCluster(cluster: number, after: PartitionId | undefined): KeyRange {
-  const all = under(key(TABLE.claim, u32(cluster)));
+  const all = under(key(TABLE.claim, cluster));
   if (after === undefined) return all;
   return { from: following(claimKey({ ...after, cluster })), to: all.to };
 }
 
 export function claimsOfTopic(cluster: number, topicId: TopicId): KeyRange {
-  return under(key(TABLE.claim, topicFields(cluster, topicId)));
+  return under(key(TABLE.claim, ...topicFields(cluster, topicId)));
 }
 
 /** Names hold no NUL (Kafka's Topic.java), so no name is the prefix of another's key. */
 export function topicNameKey(cluster: number, name: string, topicId: TopicId): Uint8Array {
-  return key(TABLE.topicName, u32(cluster), text(name), u8(0), uuid(topicId));
+  return key(TABLE.topicName, cluster, name, NUL, uuid(topicId));
 }
 
 export function topicsNamed(cluster: number, name: string): KeyRange {
-  return under(key(TABLE.topicName, u32(cluster), text(name), u8(0)));
+  return under(key(TABLE.topicName, cluster, name, NUL));
 }
 
 export function dataOfTopic(cluster: number, topicId: TopicId): readonly KeyRange[] {
-  return TABLES_OF_TOPIC_DATA.map((table) => under(key(table, topicFields(cluster, topicId))));
+  return TABLES_OF_TOPIC_DATA.map((table) => under(key(table, ...topicFields(cluster, topicId))));
 }
 
 export function eraseKey(address: PartitionAddress, id: SegmentId): Uint8Array {
-  return key(TABLE.erase, partitionFields(address), uuid(id));
+  return key(TABLE.erase, ...partitionFields(address), uuid(id));
 }
 
 export function prefixKey(address: PartitionAddress, place: string): Uint8Array {
-  return key(TABLE.prefix, partitionFields(address), text(place));
+  return key(TABLE.prefix, ...partitionFields(address), place);
 }
 
 const DUE_TABLES: ReadonlyMap<number, number> = new Map([
@@ -217,7 +224,7 @@ const DUE_END = CLUSTER_END + 8;
 /** Where a row of a queue stands in the order of due times within its cluster. */
 export function dueKey(queueKey: Uint8Array, dueMs: bigint): Uint8Array {
   const table = DUE_TABLES.get(queueKey[0] ?? 0) ?? 0;
-  return key(table, queueKey.subarray(1, CLUSTER_END), u64(dueMs), queueKey.subarray(CLUSTER_END));
+  return key(table, queueKey.subarray(1, CLUSTER_END), dueMs, queueKey.subarray(CLUSTER_END));
 }
 
 export function queueKeyOf(due: Uint8Array): Uint8Array {
@@ -226,8 +233,8 @@ export function queueKeyOf(due: Uint8Array): Uint8Array {
 }
 
 function dueUpTo(table: number, cluster: number, dueMs: bigint): KeyRange {
-  const all = under(key(table, u32(cluster)));
-  return dueMs >= U64_MAX ? all : { from: all.from, to: key(table, u32(cluster), u64(dueMs + 1n)) };
+  const all = under(key(table, cluster));
+  return dueMs >= U64_MAX ? all : { from: all.from, to: key(table, cluster, dueMs + 1n) };
 }
 
 export function objectsDue(cluster: number, dueMs: bigint): KeyRange {
@@ -239,13 +246,13 @@ export function prefixesDue(cluster: number, dueMs: bigint): KeyRange {
 }
 
 export const leaseKey = (cluster: number, lease: string): Uint8Array =>
-  key(TABLE.lease, u32(cluster), text(lease));
+  key(TABLE.lease, cluster, lease);
 
-export const sessionKey = (clientId: bigint): Uint8Array => key(TABLE.session, u64(clientId));
+export const sessionKey = (clientId: bigint): Uint8Array => key(TABLE.session, clientId);
 
 /** Sessions by when they were last heard of: the first is dropped when there are too many. */
 export function sessionAgeKey(touchedMs: bigint, clientId: bigint): Uint8Array {
-  return key(TABLE.sessionAge, u64(touchedMs), u64(clientId));
+  return key(TABLE.sessionAge, touchedMs, clientId);
 }
 
 export const sessionsByAge = (): KeyRange => under(key(TABLE.sessionAge));
@@ -255,18 +262,18 @@ export function clientIdOf(sessionAgeRowKey: Uint8Array): bigint {
 }
 
 export const answerKey = (clientId: bigint, seq: bigint): Uint8Array =>
-  key(TABLE.answer, u64(clientId), u64(seq));
+  key(TABLE.answer, clientId, seq);
 
-export const answersOf = (clientId: bigint): KeyRange => under(key(TABLE.answer, u64(clientId)));
+export const answersOf = (clientId: bigint): KeyRange => under(key(TABLE.answer, clientId));
 
 export const instancesKey = (cluster: number, brokerId: number): Uint8Array =>
-  key(TABLE.instances, u32(cluster), u32(brokerId));
+  key(TABLE.instances, cluster, brokerId);
 
 export const allSessionRows = (): readonly KeyRange[] =>
   [TABLE.answer, TABLE.session, TABLE.sessionAge, TABLE.lease].map((table) => under(key(table)));
 
 export function feedKey(revision: Revision, ordinal: number): Uint8Array {
-  return key(TABLE.feed, u32(revision.incarnation), u64(revision.index), u16(ordinal));
+  return key(TABLE.feed, revision.incarnation, revision.index, u16(ordinal));
 }
 
 /** The feed of revisions after `after`, up to and with `upTo`. */
@@ -279,7 +286,7 @@ export function feedUpTo(upTo: Revision): KeyRange {
 }
 
 function feedKeyAfter(revision: Revision): Uint8Array {
-  return following(key(TABLE.feed, u32(revision.incarnation), u64(revision.index)));
+  return following(key(TABLE.feed, revision.incarnation, revision.index));
 }
 
 export function feedRevisionOf(feedRowKey: Uint8Array): Revision {

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { LocalView } from '../../../../src/metastore/client/local-view.ts';
 import type { PartitionSnapshot } from '../../../../src/segment/segment-record.ts';
@@ -143,17 +144,15 @@ test('a late answer makes nothing look fresh: the question dates it (rule 21)', 
   const view = await freshView();
   await view.snapshot(ID, claim.revision, NEVER);
   const { query } = world.door;
-  let release: () => void = () => undefined;
-  const held = new Promise<void>((resolve) => {
-    release = resolve;
-  });
+  const release = new AbortController();
+  const held = once(release.signal, 'abort');
   world.door.query = async (request, signal) => {
     const answer = await query(request, signal);
     await held;
     return answer;
   };
   await world.clock.advance(15_000);
-  release();
+  release.abort();
   await settled();
   expect(await codeOf(view.find('orders', 0, NEVER))).toBe('NOT_READY');
   await world.clock.advance(6_000);

@@ -57,7 +57,7 @@ export class TransactionOutcomes {
     let segment: OpenSegment | undefined = scope.segment;
     let { bound } = scope;
     while (segment !== undefined && outcomes.chain.length < MOST_SEGMENTS) {
-      outcomes.chain.push({ segment, open: await outcomes.openAtEnd(segment, signal) });
+      outcomes.chain.push({ segment, open: await outcomes.openAt(segment, bound, signal) });
       if (outcomes.isAllDecided()) break;
       const hit = scope.view.find(bound);
       bound = hit?.nextOffset ?? bound;
@@ -71,19 +71,19 @@ export class TransactionOutcomes {
     return this.chain.every(({ open }) => isOpen(open, producerId, baseOffset));
   }
 
-  /** The aborted transactions that touch [from, upper); the lineage bounds them as it does the batches. */
+  /** The aborted transactions that touch [from, upper), each once; the lineage bounds them as it does the batches. */
   async aborted(from: bigint, upper: bigint, signal: AbortSignal): Promise<AbortedTransaction[]> {
-    const found: AbortedTransaction[] = [];
+    const found = new Map<string, AbortedTransaction>();
     for (const { segment } of this.chain) {
       const { aborted, isComplete } = collectAborted(
         await this.validEntries(segment, signal),
         from,
         upper,
       );
-      found.push(...aborted);
+      for (const entry of aborted) found.set(`${entry.producerId}/${entry.lastOffset}`, entry);
       if (isComplete) break;
     }
-    return found;
+    return [...found.values()];
   }
 
   private isAllDecided(): boolean {
@@ -104,7 +104,13 @@ export class TransactionOutcomes {
     );
   }
 
-  private async openAtEnd(segment: OpenSegment, signal: AbortSignal): Promise<OpenTransactions> {
+  /** The snapshot at the end of a segment that is served only in part knows of another future. */
+  private async openAt(
+    segment: OpenSegment,
+    bound: bigint,
+    signal: AbortSignal,
+  ): Promise<OpenTransactions> {
+    if (bound < segment.record.nextOffset) return undefined;
     const bytes = await this.deps.indexes.section(segment, 'producerSnapshot', signal);
     if (bytes === undefined) return undefined;
     const open = new Map<bigint, bigint>();

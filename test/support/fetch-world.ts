@@ -29,6 +29,8 @@ import { BOOT_ID_PATH, RememberingLogger, segmentNamed } from './cache-world.ts'
 import {
   buildProducerSnapshot,
   buildSegment,
+  encodeAborted,
+  type AbortedSpec,
   type BatchSpec,
   type BuiltSegment,
   type ProducerSpec,
@@ -51,6 +53,8 @@ export interface SegmentOptions {
   readonly nextOffset?: bigint;
   /** What the producer snapshot at its end holds; null: there is none. */
   readonly producers?: readonly ProducerSpec[] | null;
+  /** Default: of the transactions that begin and end in the segment. */
+  readonly aborted?: readonly AbortedSpec[];
 }
 
 export interface AddedSegment {
@@ -132,6 +136,10 @@ export class FetchWorld {
 
   async add(options: SegmentOptions): Promise<AddedSegment> {
     const built = await buildSegment(options);
+    const txnindex =
+      options.aborted === undefined
+        ? built.txnindex
+        : Buffer.concat(options.aborted.map(encodeAborted));
     const facts: SegmentFacts = {
       clusterId: CLUSTER_ID,
       topic: TOPIC,
@@ -154,7 +162,7 @@ export class FetchWorld {
       {
         offsetIndex: built.index,
         timeIndex: built.timeindex,
-        transactionIndex: built.txnindex,
+        transactionIndex: txnindex,
         producerSnapshot:
           options.producers === null ? undefined : buildProducerSnapshot(options.producers ?? []),
         leaderEpochCheckpoint: Buffer.from(printLeaderEpochCheckpoint(options.epochs)),
@@ -177,7 +185,7 @@ export class FetchWorld {
       eventTimestampMs: 0,
       logBytes: built.log.length,
       objectBytes: bytes.length,
-      txnIndexEmpty: built.txnindex === undefined,
+      txnIndexEmpty: txnindex === undefined,
       adopted: false,
     };
     this.segments = [...this.segments, record];

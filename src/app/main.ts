@@ -4,8 +4,7 @@ import { setMaxListeners } from 'node:events';
 import { LogtierError } from '../base/errors.ts';
 import { runCli } from '../cli/program.ts';
 import { createHost, terminalIo } from './host.ts';
-
-const VERSION = '0.1.0';
+import { VERSION } from './version.ts';
 
 // One signal of the process is listened to by everything that runs; that is no leak.
 setMaxListeners(0);

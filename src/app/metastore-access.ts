@@ -10,6 +10,7 @@ import { CommandChannel } from '../metastore/client/command-channel.ts';
 import { MetastoreEraseQueue } from '../metastore/client/erase-queue.ts';
 import { LocalView } from '../metastore/client/local-view.ts';
 import { MetastoreQueries } from '../metastore/client/metastore-queries.ts';
+import { OperatorCommands } from '../metastore/client/operator-commands.ts';
 import { MetastoreLedger } from '../metastore/client/segment-ledger.ts';
 import type { ClientIdentity } from '../metastore/client/settings.ts';
 import { openSingleMember, type SingleMember } from '../metastore/member/single-member.ts';
@@ -35,6 +36,7 @@ export interface MetastoreAccess {
   /** The view as the uploader asks it: at or past all that this process was answered. */
   readonly uploaderView: SegmentView;
   readonly clock: MetastoreClock;
+  readonly acts: OperatorCommands;
   stop(): Promise<void>;
 }
 
@@ -68,12 +70,8 @@ export async function openMetastoreAccess(
     eraseQueue: new MetastoreEraseQueue(channel, queries),
     view,
     uploaderView: ownWritesView(view, channel),
-    clock: {
-      read: async (signal) => {
-        const { memberClockMs, clockHeld } = await queries.status(signal);
-        return { wallMs: Number(memberClockMs), held: clockHeld };
-      },
-    },
+    clock: queries,
+    acts: new OperatorCommands(channel),
     stop: async () => {
       await view.stop();
       await channel.stop();

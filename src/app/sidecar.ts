@@ -16,11 +16,12 @@ import type { Random } from '../platform/random.ts';
 import { defaultServeSettings, serve } from '../rpc/serve.ts';
 import { recordFetchService } from '../services/record-fetch.ts';
 import type { ObjectStore } from '../store/object-store.ts';
-import { uploaderMetrics } from '../uploader/metrics.ts';
+import { uploaderMetrics, type UploaderMetrics } from '../uploader/metrics.ts';
 import { Uploader } from '../uploader/uploader.ts';
 import { brokerOffsets, openBrokerView } from './broker-access.ts';
 import { openMetastoreAccess, type MetastoreAccess } from './metastore-access.ts';
 import { openStores, type OpenStores } from './open-stores.ts';
+import { openOperatorPages, type OperatorParts } from './operator-pages.ts';
 import type { Settings } from './settings.ts';
 import { lockInstance } from './single-instance.ts';
 import { StopStack } from './stop-stack.ts';
@@ -57,7 +58,7 @@ export async function startSidecar(
 }
 
 /** What the later stages of the start stand on. */
-interface Base {
+export interface SidecarBase {
   readonly deps: ProcessDeps;
   readonly settings: Settings;
   readonly stack: StopStack;
@@ -76,9 +77,11 @@ async function start(
   signal: AbortSignal,
 ): Promise<Running> {
   const base = await openBase(deps, settings, stack, signal);
-  const fetcher = await openFetcher(base, signal);
-  const uploader = await startUploader(base);
-  return serveSidecar(base, fetcher, uploader);
+  const cache = await openCache(base, signal);
+  const fetcher = openFetcher(base, cache);
+  const metrics = base.registry.live(uploaderMetrics);
+  const uploader = await startUploader(base, metrics);
+  return serveSidecar(base, { fetcher, cache, uploader, uploaderMetrics: metrics });
 }
 
 async function openBase(
@@ -86,7 +89,7 @@ async function openBase(
   settings: Settings,
   stack: StopStack,
   signal: AbortSignal,
-): Promise<Base> {
+): Promise<SidecarBase> {
   if (settings.broker === undefined) throw noBroker();
   const identity = await readBrokerIdentity(deps.disk, settings.broker);
   const { clusterId, brokerId } = identity;
@@ -118,10 +121,8 @@ function noBroker(): LogtierError {
   });
 }
 
-async function openFetcher(base: Base, signal: AbortSignal): Promise<Fetcher> {
+function openFetcher(base: SidecarBase, cache: ChunkCache): Fetcher {
   const { deps, settings, stack, registry } = base;
-  const cache = await openCache(deps, settings, registry, signal);
-  stack.push('cache', () => cache.stop());
   const parts = {
     ...deps,
     lookup: base.metastore.view,
@@ -143,7 +144,7 @@ function storeOf(stores: OpenStores, name: string): ObjectStore {
   });
 }
 
-async function startUploader(base: Base): Promise<Uploader> {
+async function startUploader(base: SidecarBase, metrics: UploaderMetrics): Promise<Uploader> {
   const { deps, settings, stack, identity, metastore } = base;
   const uploader = new Uploader(
     {
@@ -154,7 +155,7 @@ async function startUploader(base: Base): Promise<Uploader> {
       eraseQueue: metastore.eraseQueue,
       metastoreClock: metastore.clock,
       stores: base.stores.byName,
-      metrics: base.registry.live(uploaderMetrics),
+      metrics,
       onFenced: (error) => base.fatal.report(error),
     },
     settings.uploader,
@@ -165,21 +166,21 @@ async function startUploader(base: Base): Promise<Uploader> {
   return uploader;
 }
 
-async function serveSidecar(base: Base, fetcher: Fetcher, uploader: Uploader): Promise<Running> {
+async function serveSidecar(base: SidecarBase, parts: OperatorParts): Promise<Running> {
   const { deps, settings, stack, identity, registry } = base;
   const { clusterId, brokerId, logDirs } = identity;
-  const address = settings.listen.grpc;
+  const pages = openOperatorPages(base, parts);
   const rpc = await serve(
     { clock: deps.clock, log: deps.logger },
-    { ...defaultServeSettings, address },
-    [recordFetchService(fetcher, { clusterId })],
+    { ...defaultServeSettings, address: settings.listen.grpc },
+    [recordFetchService(parts.fetcher, { clusterId }), pages.service],
   );
   stack.push('grpc', () => rpc.stop());
   const health = await serveHealth(
     {
       logger: deps.logger,
-      notLive: () => [],
-      notReady: () => Promise.resolve(uploader.notReady()),
+      notLive: () => pages.readiness.notLive(),
+      notReady: () => pages.readiness.notReady(),
       metrics: () => registry.print(),
     },
     settings.listen.http,
@@ -254,21 +255,12 @@ async function requireStores(
   }
 }
 
-function openCache(
-  deps: ProcessDeps,
-  settings: Settings,
-  registry: MetricsRegistry,
-  signal: AbortSignal,
-): Promise<ChunkCache> {
-  const place = cachePlace(
-    settings.cache,
-    settings.state.dir,
-    settings.metastore.endpoints === undefined,
-  );
-  return ChunkCache.open(
-    { ...deps, metrics: registry.live(cacheMetrics) },
-    settings.cache,
-    place,
-    signal,
-  );
+async function openCache(base: SidecarBase, signal: AbortSignal): Promise<ChunkCache> {
+  const { deps, settings, registry, stack } = base;
+  const isEmbedded = settings.metastore.endpoints === undefined;
+  const place = cachePlace(settings.cache, settings.state.dir, isEmbedded);
+  const metrics = registry.live(cacheMetrics);
+  const cache = await ChunkCache.open({ ...deps, metrics }, settings.cache, place, signal);
+  stack.push('cache', () => cache.stop());
+  return cache;
 }

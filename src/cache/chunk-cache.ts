@@ -69,6 +69,11 @@ export class ChunkCache {
     return new ChunkCache(deps, settings, disk);
   }
 
+  /** Whether chunks are kept on disk; without, reads go to the store. */
+  get hasDiskTier(): boolean {
+    return this.disk?.works ?? false;
+  }
+
   /** Whether `read` would be answered without the object store. */
   has(id: ChunkId): boolean {
     const key = chunkKey(id);

@@ -77,6 +77,11 @@ export class DiskTier {
    * Undefined, and loudly, when there is no room or the disk fails: the cache works without. A disk too
    * full for the whole file gets a smaller one that leaves as much free again.
    */
+  /** False after a failed write or sync: what the file holds is unknown from then on. */
+  get works(): boolean {
+    return this.isOn;
+  }
+
   static async open(
     deps: DiskTierDeps,
     place: CachePlace,

@@ -122,6 +122,11 @@ export class LocalView {
     return await this.find(topic, partition, signal);
   }
 
+  /** Age of the newest moment at which the view had seen all that was committed; Infinity before the first (rule 21). */
+  silentMs(): number {
+    return this.deps.clock.monotonicMs() - this.freshAtMs;
+  }
+
   private want(id: PartitionId): void {
     const key = partitionKey(id);
     if (this.wanted.has(key)) return;
@@ -132,7 +137,7 @@ export class LocalView {
   }
 
   private requireFresh(): void {
-    const silentMs = this.deps.clock.monotonicMs() - this.freshAtMs;
+    const silentMs = this.silentMs();
     if (silentMs <= this.settings.freshMs) return;
     const message = Number.isFinite(silentMs)
       ? `the metastore was last heard of ${Math.round(silentMs)} ms ago`

@@ -269,8 +269,13 @@ export const answersOf = (clientId: bigint): KeyRange => under(key(TABLE.answer,
 export const instancesKey = (cluster: number, brokerId: number): Uint8Array =>
   key(TABLE.instances, cluster, brokerId);
 
-export const allSessionRows = (): readonly KeyRange[] =>
-  [TABLE.answer, TABLE.session, TABLE.sessionAge, TABLE.lease].map((table) => under(key(table)));
+/** What is bound to indexes of one log: gone with it. */
+export const rowsOfOneLog = (): readonly KeyRange[] =>
+  [TABLE.lease, TABLE.answer, TABLE.session, TABLE.sessionAge, TABLE.instances, TABLE.feed].map(
+    (table) => under(key(table)),
+  );
+
+export const allClaims = (): KeyRange => under(key(TABLE.claim));
 
 export function feedKey(revision: Revision, ordinal: number): Uint8Array {
   return key(TABLE.feed, revision.incarnation, revision.index, u16(ordinal));

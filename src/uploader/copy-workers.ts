@@ -234,8 +234,10 @@ function fail(
 ): void {
   const { state, startOffset } = job;
   if (hasCode(error, 'FENCED_INSTANCE')) deps.onFenced(error);
-  if (hasCode(error, 'FENCED_LEADER_EPOCH', 'FENCED_INSTANCE', 'NOT_LEADER_OR_FOLLOWER'))
-    state.dropClaim();
+  // A broker that says it does not lead fences nothing: the step that learns the same gives the claim back (rule 26).
+  if (hasCode(error, 'FENCED_LEADER_EPOCH', 'FENCED_INSTANCE')) state.dropClaim();
+  // The failed copy may have left its intent: with the file gone, only settling it again moves it on.
+  state.orphansSettled = false;
   const wait = waitAfterFailure({
     before: state.waits.get(startOffset),
     error,

@@ -98,8 +98,13 @@ function segmentStatus(
   return { ...base, state: waiting.reason === 'QUEUED' ? 'queued' : 'waiting', waiting };
 }
 
+/** All of it that is not below the remote start; what lies wholly below is told as such, unless it is remote. */
 function isRemote(segment: ClosedSegment, snapshot: PartitionSnapshot): boolean {
-  return coverOf(finishedOf(snapshot), snapshot.lineage, segment).holes.length === 0;
+  const { startOffset, nextOffset } = segment;
+  const { remoteStart } = snapshot;
+  const straddles = startOffset < remoteStart && remoteStart < nextOffset;
+  const asked = { startOffset: straddles ? remoteStart : startOffset, nextOffset };
+  return coverOf(finishedOf(snapshot), snapshot.lineage, asked).holes.length === 0;
 }
 
 function whyWaiting(

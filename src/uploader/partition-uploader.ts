@@ -66,7 +66,7 @@ export async function planPartition(
     state.claimAttempts += 1;
     const waitMs = backoffMs(settings, state.claimAttempts - 1, deps.random.share());
     state.notBeforeMs = deps.clock.monotonicMs() + waitMs;
-    if (reason === 'CLAIM_REFUSED') await reportRefusal(deps, state, detail);
+    if (reason === 'CLAIM_REFUSED') reportRefusal(deps, state, detail);
     return undefined;
   }
 }
@@ -144,16 +144,15 @@ function blockedBy(error: unknown): Ineligible {
 }
 
 /** A true leader that is refused alarms; its belief may also be the stale one (rule 26). */
-async function reportRefusal(
+function reportRefusal(
   deps: PartitionDeps,
   state: PartitionState,
   detail: string | undefined,
-): Promise<void> {
+): void {
   state.dropClaim();
   const text = detail ?? 'refused';
   state.report({ code: 'CLAIM_REFUSED', text }, deps.clock.wallMs());
   deps.logger.warn({ partition: state.name, detail }, 'the claim is refused');
-  return Promise.resolve();
 }
 
 /** A claimant that learns that it does not lead gives the claim back (rule 26); what is open stays for the next. */
@@ -165,7 +164,11 @@ async function standDown(
 ): Promise<void> {
   block(deps, state, ineligible ?? { reason: 'TOPIC_ID_UNKNOWN', detail: undefined });
   const { claim } = state;
-  if (claim === undefined || ineligible?.reason === 'BROKER_UNREACHABLE') return;
+  if (ineligible?.reason === 'BROKER_UNREACHABLE') return;
+  // What only a leader can complain of.
+  state.retract('CLAIM_REFUSED');
+  state.retract('HEADROOM_LOW');
+  if (claim === undefined) return;
   state.dropClaim();
   try {
     await deps.ledger.release(claim, signal);
@@ -251,6 +254,7 @@ async function settleOrphans(
     brokerId: deps.broker.brokerId,
     inFlight,
   };
+  state.retract('ORPHAN');
   for (const decision of decideOrphans(input)) {
     const { record } = decision;
     const store = deps.stores.get(record.store);

@@ -71,7 +71,7 @@ export class RetentionPass {
     try {
       await this.deps.ledger.deleteSegments(claim, plan.remoteStart, plan.segments, signal);
     } catch (error) {
-      if (hasCode(error, 'FENCED_LEADER_EPOCH')) state.dropClaim();
+      if (hasCode(error, 'FENCED_LEADER_EPOCH', 'FENCED_INSTANCE')) state.dropClaim();
       throw error;
     }
     const segments = plan.segments.length;

@@ -64,7 +64,12 @@ export class Uploader implements UploaderStatus {
   private hasLooked = false;
 
   constructor(deps: UploaderDeps, settings: UploaderSettings, options: UploaderOptions) {
-    this.deps = deps;
+    this.deps = {
+      ...deps,
+      onFenced: (error) => {
+        this.giveWay(error, deps.onFenced);
+      },
+    };
     this.settings = settings;
     this.options = options;
     this.rules = topicRules(options.topics);
@@ -159,6 +164,12 @@ export class Uploader implements UploaderStatus {
     ];
   }
 
+  /** A younger process of this broker took over: nothing is asked or claimed from here on (rule 27). */
+  private giveWay(error: LogtierError, tell: (error: LogtierError) => void): void {
+    if (!this.stopping.signal.aborted) this.stopping.abort(error);
+    tell(error);
+  }
+
   private peek({ topicId, directory }: PartitionState): PartitionSnapshot | undefined {
     return topicId === undefined
       ? undefined
@@ -183,7 +194,16 @@ export class Uploader implements UploaderStatus {
     if (state === undefined) return;
     this.states.delete(directory.path);
     this.dirty.delete(state);
-    if (state.claim !== undefined) this.queue.replace(state.claim.id, []);
+    this.dropQueued(state);
+    // Moved to another log directory, which may have been seen first: its copies were queued under the same id.
+    for (const other of this.states.values()) {
+      const { topic, partition } = other.directory;
+      if (topic === directory.topic && partition === directory.partition) this.mark(other);
+    }
+  }
+
+  private dropQueued({ topicId, directory }: PartitionState): void {
+    if (topicId !== undefined) this.queue.replace({ topicId, partition: directory.partition }, []);
   }
 
   private mark(state: PartitionState): void {
@@ -237,13 +257,9 @@ export class Uploader implements UploaderStatus {
   private async stepOne(state: PartitionState): Promise<void> {
     const stores = new Map([...this.deps.stores].map(([name, { objects }]) => [name, objects]));
     const deps = { ...this.deps, leadership: this.leadership, stores };
-    const held = state.claim;
     const plan = await planPartition(deps, this.settings, state, this.stopping.signal);
-    if (plan === undefined) {
-      if (held !== undefined) this.queue.replace(held.id, []);
-      return;
-    }
-    await this.enqueue(state, plan);
+    if (plan === undefined) this.dropQueued(state);
+    else await this.enqueue(state, plan);
   }
 
   private async enqueue(state: PartitionState, plan: PartitionPlan): Promise<void> {

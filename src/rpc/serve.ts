@@ -18,6 +18,7 @@ import type { Logger } from '../platform/log.ts';
 import { FramedMessage, frameToSend, sendFramesUncopied } from './framed-message.ts';
 import type { CallContext, StreamHandler, UnaryHandler } from './method.ts';
 import { pumpStream } from './pump-stream.ts';
+import { removeStaleSocket } from './stale-socket.ts';
 import { statusOf } from './status.ts';
 
 export interface ServeDeps {
@@ -100,6 +101,7 @@ export async function serve(
   for (const service of services) {
     server.addService(withFrames(service.definition), wire(deps, settings, service, calls));
   }
+  await removeStaleSocket(settings.address);
   const port = await bind(server, settings.address);
   let stopping: Promise<void> | undefined;
   return {

@@ -1,5 +1,7 @@
 // A real server and a real channel in one process, over a Unix socket.
-import { mkdtemp, rm } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
@@ -242,4 +244,17 @@ test('a message beyond the limit is refused, not buffered', async () => {
   handlers.query = () =>
     Promise.resolve({ ...ANSWER, answer: { $case: 'clusters', value: { clusterIds: [text] } } });
   expect(await codeOf(channel.unary(query, QUERY, 20_000, NEVER))).toBe('OVERLOADED');
+});
+
+test('a socket that a killed process left is taken over, one that is served is not', async () => {
+  const left = `${directory}/left`;
+  const script = `require('node:net').createServer().listen(${JSON.stringify(left)}, () => process.kill(process.pid, 'SIGKILL'))`;
+  const killed = spawn(process.execPath, ['-e', script], { stdio: 'ignore' });
+  await once(killed, 'exit');
+  expect((await stat(left)).isSocket()).toBe(true);
+  const deps = { clock: systemClock, log: silentLogger };
+  const settings = { ...defaultServeSettings, address: `unix:${left}` };
+  const taken = await serve(deps, settings, []);
+  expect(await codeOf(serve(deps, settings, []))).toBe('ALREADY_RUNNING');
+  await taken.stop();
 });

@@ -1,5 +1,5 @@
 // What does copying a closed segment cost? The real copy path against the plainest copy of the same bytes to the
-// same place, in the same run. BENCH_MIB: size of one segment, 256 by default.
+// same place, in the same run. BENCH_MIB: size of one segment, 256 by default. BENCH_STORE: only this store.
 import * as fs from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -50,7 +50,7 @@ export async function* run(): AsyncGenerator<BenchLine> {
   try {
     const directory = join(scratch, 'orders-0');
     const segments = await writePartition(directory, segmentBytes);
-    for (const start of [filesystem, s3, hdfs]) {
+    for (const start of wantedStores()) {
       const contest = await start(scratch);
       try {
         yield* compare(contest, directory, segments);
@@ -61,6 +61,14 @@ export async function* run(): AsyncGenerator<BenchLine> {
   } finally {
     await fs.rm(scratch, { recursive: true, force: true });
   }
+}
+
+function wantedStores(): readonly ((scratch: string) => Promise<Contest>)[] {
+  const all = { filesystem, s3, hdfs };
+  const only = process.env['BENCH_STORE'];
+  const wanted = Object.entries(all).filter(([name]) => only === undefined || name === only);
+  if (wanted.length === 0) throw new Error(`BENCH_STORE is one of ${Object.keys(all).join(', ')}`);
+  return wanted.map(([, start]) => start);
 }
 
 async function writePartition(directory: string, logBytes: number): Promise<BenchSegment[]> {

@@ -14,7 +14,7 @@ export default defineConfig({
           include: ['test/{unit,contract,tidy,golden}/**/*.test.ts'],
           // Half the CPU: modules are loaded once a worker, not once a file. Ours keep no state between tests.
           isolate: false,
-          testTimeout: 20_000,
+          testTimeout: 60_000, // shared machines stall; a test that needs long here is a bug all the same
           hookTimeout: 60_000,
         },
       },

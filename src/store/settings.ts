@@ -44,4 +44,3 @@ export const transferSettings = z
     error: 'must not exceed longestRetryMs',
   })
   .prefault({});
-export type TransferSettings = z.output<typeof transferSettings>;

@@ -2,7 +2,7 @@
 import { backoffMs, type BackoffSettings } from '../base/backoff.ts';
 import { LogtierError, hasCode, reactionTo, type ErrorCode } from '../base/errors.ts';
 import type { SegmentWait } from './partition-state.ts';
-import type { WaitingReason } from './waiting-reason.ts';
+import { isWaitingReason, type WaitingReason } from './waiting-reason.ts';
 
 const reasons: Partial<Record<ErrorCode, WaitingReason>> = {
   STORE_UNAVAILABLE: 'STORE_UNREACHABLE',
@@ -54,7 +54,10 @@ export function waitAfterFailure(input: FailureInput): SegmentWait {
 
 function reasonOf(error: unknown): WaitingReason {
   if (reactionTo(error) === 'quarantine') return 'QUARANTINED';
-  return (error instanceof LogtierError ? reasons[error.code] : undefined) ?? 'RETRYING';
+  if (!(error instanceof LogtierError)) return 'RETRYING';
+  // The copy itself knows best which of its files it waits for.
+  const told = error.details['waiting'];
+  return isWaitingReason(told) ? told : (reasons[error.code] ?? 'RETRYING');
 }
 
 function sinceMs(before: SegmentWait | undefined, reason: WaitingReason, wallMs: number): number {

@@ -38,6 +38,10 @@ export const waitingReasons = {
 
 export type WaitingReason = keyof typeof waitingReasons;
 
+export function isWaitingReason(name: unknown): name is WaitingReason {
+  return typeof name === 'string' && Object.hasOwn(waitingReasons, name);
+}
+
 export interface Waiting {
   readonly reason: WaitingReason;
   /** What is special about this one: the error, the offset, the owner. */

@@ -12,7 +12,7 @@ import { abortError, type Clock } from '../../platform/clock.ts';
 import type { Logger } from '../../platform/log.ts';
 import type { Random } from '../../platform/random.ts';
 import { compareTokens, type Revision } from '../../segment/ids.ts';
-import { onAbort } from '../log/on-abort.ts';
+import { onAbort } from '../../base/on-abort.ts';
 import type { CatalogTransport } from './catalog-transport.ts';
 import type { ClientIdentity, MetastoreClientSettings } from './settings.ts';
 

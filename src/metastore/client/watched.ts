@@ -1,6 +1,6 @@
 // Waits for something about a value that others change; asked again after each change.
 import { abortError, type Clock } from '../../platform/clock.ts';
-import { onAbort } from '../log/on-abort.ts';
+import { onAbort } from '../../base/on-abort.ts';
 
 export class Watched {
   private readonly clock: Clock;

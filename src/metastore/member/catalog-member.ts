@@ -12,7 +12,7 @@ import type { Revision } from '../../segment/ids.ts';
 import { applyEntries } from '../catalog/apply.ts';
 import { readState, revisionOf } from '../catalog/state.ts';
 import type { KvEngine } from '../engine/kv-engine.ts';
-import { onAbort } from '../log/on-abort.ts';
+import { onAbort } from '../../base/on-abort.ts';
 import type { LogEntry, LogIndex, ReplicatedLog } from '../log/replicated-log.ts';
 import { type FeedPage, readFeedPage } from './feed-page.ts';
 import { FeedTail } from './feed-tail.ts';

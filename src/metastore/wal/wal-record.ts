@@ -54,9 +54,6 @@ export interface RecordHeader {
 
 export const RECORD_HEADER_BYTES = 40;
 
-/** Bytes of an entry's record beside its command, padding included. */
-export const ENTRY_OVERHEAD_BYTES = RECORD_HEADER_BYTES + 16 + 7;
-
 /** `WAL` behind the type byte: most bytes that are no header are told apart without a CRC. */
 const MAGIC = 0x57414c;
 

@@ -16,7 +16,7 @@ import type {
   ReplicatedLog,
   SnapshotSource,
 } from '../replicated-log.ts';
-import { onAbort } from '../on-abort.ts';
+import { onAbort } from '../../../base/on-abort.ts';
 import { EntryTail } from './entry-tail.ts';
 import type { SingleMemberLogSettings } from './settings.ts';
 

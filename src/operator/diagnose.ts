@@ -1,8 +1,9 @@
 // `logtier doctor`: all checks at once, each bounded, none able to take the others down.
+import { setMaxListeners } from 'node:events';
 import { AssertionFailure } from '../base/assert.ts';
 import type { DiagnoseResponse, Diagnosis } from '../gen/logtier/v1/operator.ts';
-import { abortError, type Clock } from '../platform/clock.ts';
-import { bounded } from './bounded.ts';
+import { untilAborted } from '../cache/until-aborted.ts';
+import { throwIfAborted } from '../platform/clock.ts';
 import { brokerChecks, type BrokerCheckDeps } from './checks/broker-checks.ts';
 import { catalogChecks, type CatalogCheckDeps } from './checks/catalog-checks.ts';
 import { hostChecks, type HostCheckDeps, type HostCheckSettings } from './checks/host-checks.ts';
@@ -17,7 +18,7 @@ export type DiagnoseDeps = BrokerCheckDeps &
   TopicCheckDeps;
 
 export interface DiagnoseSettings extends HostCheckSettings {
-  /** Longest wait for one check; below the caller's patience. */
+  /** Longest wait for all checks together; below the caller's patience. */
   readonly checkMs: number;
   readonly headroomAlarmMs: number;
   readonly freshMs: number;
@@ -31,6 +32,7 @@ export async function diagnose(
   settings: DiagnoseSettings,
   signal: AbortSignal,
 ): Promise<DiagnoseResponse> {
+  const { clock } = deps;
   const checks = [
     ...brokerChecks(deps),
     ...hostChecks(deps, settings),
@@ -38,25 +40,25 @@ export async function diagnose(
     ...storeChecks(deps),
     ...topicChecks(deps, settings),
   ];
-  const answers = await Promise.all(
-    checks.map((check) => runCheck(deps.clock, settings.checkMs, check, signal)),
-  );
-  if (signal.aborted) throw abortError(signal);
-  return { checks: answers.flat().toSorted((left, right) => rank(left) - rank(right)) };
+  const deadline = clock.deadline(settings.checkMs, signal);
+  // Every check listens to it, and to each of its own questions.
+  setMaxListeners(0, deadline.signal);
+  try {
+    const answers = await Promise.all(checks.map((check) => runCheck(check, deadline.signal)));
+    throwIfAborted(signal);
+    return { checks: answers.flat().toSorted((left, right) => rank(left) - rank(right)) };
+  } finally {
+    deadline.clear();
+  }
 }
 
 function rank({ outcome }: Diagnosis): number {
   return ORDER.indexOf(outcome);
 }
 
-async function runCheck(
-  clock: Clock,
-  checkMs: number,
-  check: Check,
-  signal: AbortSignal,
-): Promise<readonly Diagnosis[]> {
+async function runCheck(check: Check, signal: AbortSignal): Promise<readonly Diagnosis[]> {
   try {
-    return await bounded(clock, checkMs, (bound) => check.run(bound), signal);
+    return await untilAborted(check.run(signal), signal);
   } catch (error) {
     if (error instanceof AssertionFailure) throw error;
     return [failed(check.name, 'it could not be checked', error, 'ask again; see the log')];

@@ -1,7 +1,7 @@
 // One check of the doctor: what was looked at, how it is, and what to do about it.
 import { LogtierError } from '../base/errors.ts';
 import type { Diagnosis } from '../gen/logtier/v1/operator.ts';
-import { errnoOf } from '../platform/disk.ts';
+import { errorWords } from './error-words.ts';
 
 export interface Check {
   /** Stable; as scripts name it. */
@@ -24,11 +24,7 @@ export function fail(check: string, text: string, hint: string): Diagnosis {
 /** What went wrong while looking; the error's own hint is better than ours. */
 export function failed(check: string, what: string, error: unknown, hint: string): Diagnosis {
   const own = error instanceof LogtierError ? error.hint : undefined;
-  return fail(check, `${what}: ${words(error)}`, own ?? hint);
-}
-
-function words(error: unknown): string {
-  return errnoOf(error) ?? (error instanceof Error ? error.message : String(error));
+  return fail(check, `${what}: ${errorWords(error)}`, own ?? hint);
 }
 
 /** A few names and how many more there are. */

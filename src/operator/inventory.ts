@@ -51,7 +51,7 @@ export interface PartitionFilter {
 }
 
 /** Lines joined before others get a turn of the event loop. */
-const LINES_AT_ONCE = 250;
+const LINES_AT_ONCE = 100;
 /** Entries of the delete queue looked through for one partition. */
 const ERASE_QUEUE_LIMIT = 10_000;
 

@@ -5,12 +5,13 @@ import { SingleFlight } from '../base/single-flight.ts';
 import { printDuration } from '../base/units.ts';
 import type { BrokerView } from '../broker/broker-view.ts';
 import type { Clock } from '../platform/clock.ts';
-import { errnoOf, type Disk } from '../platform/disk.ts';
+import type { Disk } from '../platform/disk.ts';
 import type { LoopDelay } from '../platform/loop-delay.ts';
 import { PROBE_PREFIX } from '../store/object-key.ts';
 import type { ObjectStore } from '../store/object-store.ts';
 import type { UploaderStatus } from '../uploader/uploader-status.ts';
 import { bounded } from './bounded.ts';
+import { errorWords } from './error-words.ts';
 import type { RemoteCatalog } from './remote-catalog.ts';
 
 export interface ReadinessDeps {
@@ -116,7 +117,7 @@ export class Readiness {
       await bounded(clock, waitMs, ask, this.stopping.signal);
       return { atMs, problem: undefined };
     } catch (error) {
-      return { atMs, problem: `${what}: ${problemWords(error)}` };
+      return { atMs, problem: `${what}: ${errorWords(error)}` };
     }
   }
 }
@@ -127,8 +128,4 @@ async function answers(store: Pick<ObjectStore, 'stat'>, signal: AbortSignal): P
   } catch (error) {
     if (!hasCode(error, 'OBJECT_NOT_FOUND')) throw error;
   }
-}
-
-function problemWords(error: unknown): string {
-  return errnoOf(error) ?? (error instanceof Error ? error.message : String(error));
 }

@@ -8,6 +8,8 @@
 // Bytes of a segment that is cut are shared out by its offsets; what is whole is exact.
 import {
   clipToLineage,
+  entryEndAt,
+  epochAt,
   type EpochedRange,
   type Lineage,
   type OffsetRange,
@@ -47,7 +49,11 @@ export function remoteShape(
   remoteStart: bigint,
 ): RemoteShape {
   const clipped = segments.flatMap((segment) =>
-    clipToLineage(segment, lineage).map((range) => ({ ...range, segment })),
+    validParts(segment, lineage).map(({ startOffset, nextOffset }) => ({
+      startOffset,
+      nextOffset,
+      segment,
+    })),
   );
   const parts: SizedPart[] = [];
   const covered: OffsetRange[] = [];
@@ -62,6 +68,17 @@ export function remoteShape(
     end = nextOffset;
   }
   return { parts, covered, bytes: sumOf(parts) };
+}
+
+/** As clipToLineage; most segments lie whole in one entry, and a broker has many of them. */
+function validParts(segment: RemoteExtent, lineage: Lineage): readonly OffsetRange[] {
+  const { startOffset, nextOffset, epochs } = segment;
+  const end = entryEndAt(lineage, startOffset);
+  const isWhole =
+    epochs.length === 1 &&
+    epochs[0]?.epoch === epochAt(lineage, startOffset) &&
+    (end === undefined || end >= nextOffset);
+  return isWhole ? [segment] : clipToLineage(segment, lineage);
 }
 
 /** `local` ascends and has no holes, as one broker's segments do. */

@@ -20,7 +20,7 @@ import type { Belief, Leadership } from './leadership.ts';
 import { decideOrphans, settleOrphan } from './orphans.ts';
 import { whyIneligible, type Ineligible } from './partition-eligibility.ts';
 import type { PartitionState } from './partition-state.ts';
-import type { Claim, SegmentLedger, SegmentView } from './segment-ledger.ts';
+import type { Claim, ClaimRequest, SegmentLedger, SegmentView } from './segment-ledger.ts';
 import type { UploaderSettings } from './settings.ts';
 
 export interface PartitionDeps {
@@ -48,6 +48,8 @@ export interface PartitionPlan {
 }
 
 const FIRST_OFFSET = 0n;
+/** Longest wait for the answer to a claim, before the partition says what it waits for. */
+const CLAIM_MS = 10_000;
 
 /** Undefined: nothing may be copied now, and `state.blocked` says why. Errors of others are told there too, never thrown. */
 export async function planPartition(
@@ -136,6 +138,7 @@ function blockedBy(error: unknown): Ineligible {
       'SESSION_EXPIRED',
       'NOT_LEADER',
       'OVERLOADED',
+      'DEADLINE_EXCEEDED',
     )
   ) {
     return { reason: 'METASTORE_UNREACHABLE', detail };
@@ -210,15 +213,11 @@ async function holdClaim(
   const lineage = await readLineage(deps.disk, state);
   const brokerLocalStart = localStart(local, lineage);
   const fromNow = local.activeOffset ?? brokerLocalStart;
-  const claim = await deps.ledger.claim(
-    {
-      id,
-      topic,
-      leaderEpoch: belief.leaderEpoch,
-      lineage,
-      brokerLocalStart,
-      initialRemoteStart: state.rule?.from === 'now' ? fromNow : brokerLocalStart,
-    },
+  const initialRemoteStart = state.rule?.from === 'now' ? fromNow : brokerLocalStart;
+  const { leaderEpoch } = belief;
+  const claim = await claimInTime(
+    deps,
+    { id, topic, leaderEpoch, lineage, brokerLocalStart, initialRemoteStart },
     signal,
   );
   state.claim = claim;
@@ -227,6 +226,20 @@ async function holdClaim(
     'partition claimed',
   );
   return claim;
+}
+
+/** An unanswered claim is claimed again: the newer token is ours too, and re-stamps what is open (rule 11). */
+async function claimInTime(
+  deps: PartitionDeps,
+  request: ClaimRequest,
+  signal: AbortSignal,
+): Promise<Claim> {
+  const deadline = deps.clock.deadline(CLAIM_MS, signal);
+  try {
+    return await deps.ledger.claim(request, deadline.signal);
+  } finally {
+    deadline.clear();
+  }
 }
 
 /** Kafka cuts its list at the log start: the first entry may begin above the first file (DeleteRecords). */

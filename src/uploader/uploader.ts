@@ -54,6 +54,7 @@ export class Uploader implements UploaderStatus {
   private readonly states = new Map<string, PartitionState>();
   private readonly dirty = new Set<PartitionState>();
   private readonly stepping = new Set<PartitionState>();
+  private readonly steps = new Set<Promise<void>>();
   private readonly queue: CopyQueue<PartitionCopy>;
   private readonly watcher: SegmentWatcher;
   private readonly leadership: Leadership;
@@ -112,6 +113,7 @@ export class Uploader implements UploaderStatus {
   async stop(): Promise<void> {
     this.stopping.abort(new LogtierError('ABORTED', 'the uploader stops'));
     await Promise.all([...this.running, this.watcher.stop(), this.eraser.stop()]);
+    await Promise.all(this.steps);
   }
 
   async partitions(
@@ -209,7 +211,7 @@ export class Uploader implements UploaderStatus {
   private mark(state: PartitionState): void {
     if (this.states.get(state.directory.path) !== state) return;
     this.dirty.add(state);
-    if (this.hasLooked && !this.stopping.signal.aborted) void this.stepDirty();
+    if (this.hasLooked && !this.stopping.signal.aborted) this.beginSteps();
   }
 
   /** Asks the broker, then steps whatever changed or is due. */
@@ -218,7 +220,15 @@ export class Uploader implements UploaderStatus {
     const topics = [...new Set(tiered.map(({ directory }) => directory.topic))];
     await this.leadership.refresh(topics, this.stopping.signal);
     for (const state of this.states.values()) if (this.isDue(state)) this.dirty.add(state);
-    await this.stepDirty();
+    this.beginSteps();
+  }
+
+  /** Not awaited: a metastore that does not answer must not keep us from asking who leads. */
+  private beginSteps(): void {
+    const steps = this.stepDirty().finally(() => {
+      this.steps.delete(steps);
+    });
+    this.steps.add(steps);
   }
 
   private isDue(state: PartitionState): boolean {

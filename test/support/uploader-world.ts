@@ -215,9 +215,10 @@ export class UploaderWorld {
       {
         identity: { clusterId: CLUSTER_ID, brokerId: BROKER_ID },
         logDirs: this.logDirs,
-        topics: (options.topics ?? [{}]).map((topic) =>
-          topicSettings.parse({ match: '*', store: 'main', ...topic }),
-        ),
+        topics: (options.topics ?? [{}]).map((topic) => ({
+          ...topicSettings.parse({ match: '*', store: 'main' }),
+          ...topic,
+        })),
       },
     );
     this.started.push(uploader);

@@ -220,8 +220,9 @@ export class KafkaBrokerView implements BrokerView {
     signal: AbortSignal,
     question: (own: KafkaConnection) => Promise<T>,
   ): Promise<T> {
-    const own = this.own ?? (await this.findOwn(signal));
-    this.own = own;
+    const found = this.own ?? (await this.findOwn(signal));
+    // Two that ask at once both find it: the second connection would be closed by nobody.
+    const own = (this.own ??= found);
     try {
       return await question(own);
     } catch (error) {

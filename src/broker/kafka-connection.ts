@@ -316,6 +316,8 @@ export class KafkaConnection {
   }
 
   async close(): Promise<void> {
+    // What is about to open would stay open, and keep the process from ending.
+    if (this.opening !== undefined) await this.opening.catch(() => undefined);
     const opened = this.current;
     this.current = undefined;
     await opened?.close().catch(() => undefined);

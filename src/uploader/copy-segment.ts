@@ -303,8 +303,11 @@ async function putOnce(deps: CopyDeps, job: CopyJob, sending: Sending): Promise<
     },
   };
   const stored = await store.put(job.objectKey, body, observer, attempt.signal);
-  deps.progress.step('proving', object.intent.objectBytes);
-  await proveStored(store, stored, body, attempt.signal);
+  const moved = (): void => {
+    deps.progress.step('proving', object.intent.objectBytes);
+  };
+  moved();
+  await proveStored(store, stored, { body, moved }, attempt.signal);
 }
 
 /** One upload became the object; what others left would be named by nothing once the record is FINISHED. */

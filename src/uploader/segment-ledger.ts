@@ -80,7 +80,10 @@ export interface SegmentLedger {
 
 /** The sidecar's local view. */
 export interface SegmentView {
-  /** Waits until the view is complete for the partition and at or past `atLeast`; NOT_READY after a bound. */
+  /**
+   * Waits until the view is complete for the partition and at or past `atLeast` and every change of this
+   * process that was answered; NOT_READY after a bound.
+   */
   snapshot(id: PartitionId, atLeast: Revision, signal: AbortSignal): Promise<PartitionSnapshot>;
   /** Without waiting; undefined while it is not complete. For the operator's pages and for planning. */
   peek(id: PartitionId): PartitionSnapshot | undefined;

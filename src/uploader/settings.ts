@@ -52,7 +52,7 @@ export const uploaderSettings = z
     snapshotGraceMs: duration('60s').describe(
       'How long a missing producer snapshot or index may hold a segment back.',
     ),
-    progressTimeoutMs: duration('60s').describe(
+    progressTimeoutMs: duration('5m').describe(
       'A copy that moves no byte for so long is given up and tried again.',
     ),
     retentionIntervalMs: duration('5m').describe('Between two passes of remote retention.'),

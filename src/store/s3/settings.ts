@@ -13,7 +13,7 @@ function isHttpUrl(text: string): boolean {
 /** A store of `kind: s3`. docs/configuration.md is printed from it; unknown keys are refused. */
 export const s3StoreSettings = z
   .strictObject({
-    kind: z.literal('s3'),
+    kind: z.literal('s3').describe('Amazon S3 or a store that speaks its API.'),
     bucket: z.string().min(3).max(63).describe('Bucket; it must exist.'),
     prefix: z
       .string()
@@ -33,9 +33,13 @@ export const s3StoreSettings = z
       .describe('Bucket in the path instead of the host name; most S3-compatible stores need it.'),
     credentials: z
       .strictObject({
-        accessKeyId: z.string().min(1),
-        secretAccessKeyFile: z.string().min(1),
-        sessionTokenFile: z.string().min(1).optional(),
+        accessKeyId: z.string().min(1).describe('Id of the access key; no secret.'),
+        secretAccessKeyFile: z.string().min(1).describe('File that holds the secret of the key.'),
+        sessionTokenFile: z
+          .string()
+          .min(1)
+          .optional()
+          .describe('File that holds the token of temporary credentials.'),
       })
       .optional()
       .describe(

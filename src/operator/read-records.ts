@@ -63,6 +63,12 @@ export interface RecordsWanted {
 /** Asked of the remote tier at once; the broker bounds its own answers. */
 const ANSWER_BYTES = 2 ** 20;
 
+/** What the fetcher's reasons mean to a person. */
+const REASON_WORDS = new Map([
+  ['view', 'the local view is not complete or not fresh'],
+  ['local-start-unknown', 'the broker has not told where its log starts'],
+]);
+
 /** What to do next, and what to tell first. */
 type Step =
   | { readonly kind: 'answer'; readonly answer: TierAnswer }
@@ -127,8 +133,7 @@ async function stepAt(
   const { verdict, bytes, end } = await remoteAnswer(deps.remote, query, signal);
   switch (verdict.kind) {
     case 'served':
-      // Nothing decided in the remote tier yet: the broker knows the outcome.
-      if (end.nextOffset <= at) return await localStep(deps, wanted, at, signal);
+      if (end.nextOffset <= at) return await undecidedStep(deps, wanted, at, signal);
       return { kind: 'answer', answer: { tier: 'remote', bytes, ...end } };
     case 'ask-broker':
       return await localStep(deps, wanted, larger(at, verdict.offset), signal);
@@ -138,7 +143,22 @@ async function stepAt(
     case 'out-of-range':
       return outOfRange(wanted, at, verdict);
     case 'not-ready':
-      throw new LogtierError('NOT_READY', `${nameOf(wanted)}: ${verdict.reason}`);
+      throw stuck(wanted, at, REASON_WORDS.get(verdict.reason) ?? verdict.reason);
+  }
+}
+
+/** The remote tier does not know yet how a transaction ended; the broker does, while it has the records. */
+async function undecidedStep(
+  deps: ReadRecordsDeps,
+  wanted: RecordsWanted,
+  at: bigint,
+  signal: AbortSignal,
+): Promise<Step> {
+  try {
+    return await localStep(deps, wanted, at, signal);
+  } catch (error) {
+    if (!hasCode(error, 'OFFSET_OUT_OF_RANGE')) throw error;
+    throw stuck(wanted, at, 'the end of a transaction is not in the remote tier yet');
   }
 }
 
@@ -153,19 +173,40 @@ async function remoteAnswer(
   query: RemoteQuery,
   signal: AbortSignal,
 ): Promise<RemoteAnswer> {
-  const pieces: Buffer[] = [];
-  let verdict: RemoteVerdict | undefined;
-  let end: RemoteAnswer['end'] | undefined;
-  for await (const event of remote.fetch(query, signal)) {
-    if (event.kind === 'verdict') verdict = event.verdict;
-    else if (event.kind === 'batches') pieces.push(Buffer.from(event.bytes));
-    else end = event;
+  const answer = new AnswerSoFar();
+  try {
+    for await (const event of remote.fetch(query, signal)) answer.add(event);
+  } catch (error) {
+    if (!answer.isUndecided || !hasCode(error, 'NOT_READY')) throw error;
+    answer.add({ kind: 'end', nextOffset: query.offset, aborted: [] });
   }
-  if (verdict === undefined || (verdict.kind === 'served' && end === undefined)) {
+  const { verdict } = answer;
+  const end = verdict?.kind === 'served' ? answer.end : { nextOffset: query.offset, aborted: [] };
+  if (verdict === undefined || end === undefined)
     throw stuck(query, query.offset, 'an answer without an end');
+  return { verdict, bytes: answer.bytes(), end };
+}
+
+/** Copies what it is given: the bytes are lent. */
+class AnswerSoFar {
+  verdict: RemoteVerdict | undefined;
+  end: RemoteAnswer['end'] | undefined;
+  private readonly pieces: Buffer[] = [];
+
+  /** Served, but with no batch whose transaction is known to have ended. */
+  get isUndecided(): boolean {
+    return this.verdict?.kind === 'served' && this.pieces.length === 0;
   }
-  const { nextOffset, aborted } = end ?? { nextOffset: query.offset, aborted: [] };
-  return { verdict, bytes: Buffer.concat(pieces), end: { nextOffset, aborted } };
+
+  add(event: RemoteEvent): void {
+    if (event.kind === 'verdict') this.verdict = event.verdict;
+    else if (event.kind === 'batches') this.pieces.push(Buffer.from(event.bytes));
+    else this.end = { nextOffset: event.nextOffset, aborted: event.aborted };
+  }
+
+  bytes(): Buffer {
+    return Buffer.concat(this.pieces);
+  }
 }
 
 async function localStep(

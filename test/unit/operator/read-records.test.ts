@@ -20,6 +20,7 @@ import {
 
 const never = new AbortController().signal;
 const PRODUCER = 9n;
+const OUT_OF_RANGE = new LogtierError('OFFSET_OUT_OF_RANGE', 'not on this disk');
 const wanted: RecordsWanted = {
   topic: 'orders',
   partition: 0,
@@ -36,6 +37,7 @@ interface World {
   readonly lastStableOffset?: bigint;
   readonly localError?: LogtierError;
   readonly notReady?: string;
+  readonly undecidedAt?: bigint;
 }
 
 /** Batches from the one that holds `offset`; at most one when `single`. */
@@ -48,6 +50,7 @@ function verdictOf(world: World, { offset }: RemoteQuery): RemoteVerdict {
   if (world.notReady !== undefined) return { kind: 'not-ready', reason: world.notReady };
   const next = world.gaps?.[String(offset)];
   if (next !== undefined) return { kind: 'gap', next };
+  if (offset === world.undecidedAt) return { kind: 'served' };
   const { baseOffset, nextOffset } = world.local;
   if (offset > nextOffset) return { kind: 'out-of-range', start: 0n, end: nextOffset };
   if (offset >= baseOffset) return { kind: 'ask-broker', offset };
@@ -74,6 +77,8 @@ class Tiers {
     const verdict = verdictOf(this.world, query);
     yield { kind: 'verdict', verdict };
     if (verdict.kind !== 'served') return;
+    if (query.offset === this.world.undecidedAt)
+      throw new LogtierError('NOT_READY', 'the end of a transaction is not in the remote tier yet');
     this.asked.push(`remote ${query.offset}`);
     const segment = this.world.remote.find(({ nextOffset }) => nextOffset > query.offset)!;
     const bytes = batchesFrom(segment, query.offset);
@@ -218,6 +223,18 @@ test('committed records end below an open transaction, with a note', async () =>
   expect(notes).toEqual(['read up to offset 70: a transaction is open there']);
 });
 
+test('where the remote tier does not know yet how a transaction ended, the broker is asked', async () => {
+  const world = await plainWorld();
+  const local = await segmentOf(30n, plainBatches(70));
+  const tiers = new Tiers({ ...world, local, undecidedAt: 40n });
+  const { offsets } = await read(tiers, { fromOffset: 40n, committedOnly: true });
+  expect(offsets).toEqual(range(40, 100));
+  const undecided = new Tiers({ ...world, undecidedAt: 10n, localError: OUT_OF_RANGE });
+  await expect(read(undecided, { fromOffset: 10n, committedOnly: true })).rejects.toMatchObject({
+    code: 'NOT_READY',
+  });
+});
+
 test('offsets that compaction took away are passed over', async () => {
   const batches = [
     { ...plainBatches(2)[0]!, lastOffsetDelta: 9 },
@@ -237,8 +254,11 @@ test('an offset outside the log names the offsets there are', async () => {
 });
 
 test('a view that is not ready is an error, never an empty answer', async () => {
-  const tiers = new Tiers({ ...(await plainWorld()), notReady: 'the view is old' });
-  await expect(read(tiers)).rejects.toMatchObject({ code: 'NOT_READY' });
+  const tiers = new Tiers({ ...(await plainWorld()), notReady: 'view' });
+  await expect(read(tiers)).rejects.toMatchObject({
+    code: 'NOT_READY',
+    message: 'orders-0 at offset 0: the local view is not complete or not fresh',
+  });
 });
 
 test('where another broker leads, the remote part is read and a note says where it ended', async () => {

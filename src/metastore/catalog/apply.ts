@@ -3,7 +3,7 @@
 // a broken engine.
 import { crc32 } from '../../base/checksum.ts';
 import {
-  CatalogEvent,
+  type CatalogEvent,
   CatalogState,
   Command,
   type CommandResult,
@@ -127,8 +127,8 @@ async function applyEntry(
   advanceClock(state, command.nowMs);
   const draft = new Draft(batch);
   const ran = await runCommand(draft, state, { command, revision });
-  ran.events.forEach((event, ordinal) => {
-    draft.put(CatalogEvent, feedKey(revision, ordinal), event);
+  ran.rows.forEach((row, ordinal) => {
+    draft.putBytes(feedKey(revision, ordinal), row);
   });
   batch.absorb(draft);
   return {

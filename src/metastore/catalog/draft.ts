@@ -11,11 +11,13 @@ export interface DraftEntry {
 
 /** What lies under a draft: another draft, or the engine. */
 export interface DraftBase {
-  get(key: Uint8Array): Promise<Uint8Array | undefined>;
+  /** `name` is `nameOf(key)`: asked through all layers, made once. */
+  find(key: Uint8Array, name: string): Promise<Uint8Array | undefined>;
   entries(range: KvRange): Promise<readonly DraftEntry[]>;
 }
 
-function nameOf(key: Uint8Array): string {
+/** A key as text, one character a byte: what maps are keyed by. */
+export function nameOf(key: Uint8Array): string {
   return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1');
 }
 
@@ -43,6 +45,8 @@ function byName([left]: readonly [string, unknown], [right]: readonly [string, u
 export class Draft implements DraftBase {
   /** In the order they were made: what goes to the engine. */
   readonly writes: KvWrite[] = [];
+  /** Of the keys in `writes`; empty for ranges. */
+  private readonly names: string[] = [];
   private readonly base: DraftBase;
   private readonly changes = new Map<string, Change>();
   private readonly droppedRanges: NamedRange[] = [];
@@ -51,12 +55,15 @@ export class Draft implements DraftBase {
     this.base = base;
   }
 
-  async get(key: Uint8Array): Promise<Uint8Array | undefined> {
-    const name = nameOf(key);
+  get(key: Uint8Array): Promise<Uint8Array | undefined> {
+    return this.find(key, nameOf(key));
+  }
+
+  find(key: Uint8Array, name: string): Promise<Uint8Array | undefined> {
     const change = this.changes.get(name);
-    if (change !== undefined) return change.value;
-    if (this.droppedRanges.some((range) => isWithin(name, range))) return undefined;
-    return await this.base.get(key);
+    if (change !== undefined) return Promise.resolve(change.value);
+    const isDropped = this.droppedRanges.some((range) => isWithin(name, range));
+    return isDropped ? Promise.resolve(undefined) : this.base.find(key, name);
   }
 
   async row<Row>(codec: RowCodec<Row>, key: Uint8Array): Promise<Row | undefined> {
@@ -107,17 +114,23 @@ export class Draft implements DraftBase {
 
   /** Takes over what `child`, a draft on this one, would have written. */
   absorb(child: Draft): void {
-    for (const write of child.writes) this.write(write);
+    child.writes.forEach((write, at) => {
+      this.write(write, child.names[at] ?? '');
+    });
   }
 
-  private write(write: KvWrite): void {
+  private write(
+    write: KvWrite,
+    name = write.kind === 'deleteRange' ? '' : nameOf(write.key),
+  ): void {
     this.writes.push(write);
+    this.names.push(name);
     switch (write.kind) {
       case 'put':
-        this.changes.set(nameOf(write.key), { key: write.key, value: write.value });
+        this.changes.set(name, { key: write.key, value: write.value });
         return;
       case 'delete':
-        this.changes.set(nameOf(write.key), { key: write.key, value: undefined });
+        this.changes.set(name, { key: write.key, value: undefined });
         return;
       case 'deleteRange':
         this.dropRange({ from: nameOf(write.from), to: nameOf(write.to) });

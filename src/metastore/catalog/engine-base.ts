@@ -1,5 +1,5 @@
 import type { KvRange, KvReader } from '../engine/kv-engine.ts';
-import type { DraftBase, DraftEntry } from './draft.ts';
+import { type DraftBase, type DraftEntry, nameOf } from './draft.ts';
 
 /**
  * The engine under a batch of entries, with the rows that the batch will surely ask for read in one hop.
@@ -16,15 +16,18 @@ export class EngineBase implements DraftBase {
   async prefetch(keys: readonly Uint8Array[]): Promise<void> {
     const missing = new Map<string, Uint8Array>();
     for (const key of keys) {
-      const name = Buffer.from(key).toString('latin1');
+      const name = nameOf(key);
       if (!this.known.has(name)) missing.set(name, key);
     }
     const values = await this.reader.getMany([...missing.values()]);
     [...missing.keys()].forEach((name, at) => this.known.set(name, values[at]));
   }
 
-  async get(key: Uint8Array): Promise<Uint8Array | undefined> {
-    const name = Buffer.from(key).toString('latin1');
+  get(key: Uint8Array): Promise<Uint8Array | undefined> {
+    return this.find(key, nameOf(key));
+  }
+
+  async find(key: Uint8Array, name: string): Promise<Uint8Array | undefined> {
     if (this.known.has(name)) return this.known.get(name);
     const value = await this.reader.get(key);
     this.known.set(name, value);

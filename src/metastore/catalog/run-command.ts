@@ -16,6 +16,7 @@ import type { CommandContext } from './context.ts';
 import { Draft } from './draft.ts';
 import { MAX_EVENT_BYTES, MAX_EVENTS, MAX_OPS } from './limits.ts';
 import { isRefusal, type Outcome, refusal, refuse, refused } from './outcome.ts';
+import { encodeRow } from './row.ts';
 import { admitCommand, keepAnswer } from './sessions.ts';
 import { TouchedRows } from './touched-rows.ts';
 
@@ -23,6 +24,8 @@ export interface CommandRun {
   readonly state: CatalogState;
   readonly result: CommandResult;
   readonly events: readonly CatalogEvent[];
+  /** The events as rows of the feed. */
+  readonly rows: readonly Uint8Array[];
 }
 
 interface Asked {
@@ -41,6 +44,7 @@ export async function runCommand(
     state,
     result: refuseAll(command, revision, why),
     events: [],
+    rows: [],
   });
   const malformed = whyMalformed(command);
   if (malformed !== undefined) return stop(malformed);
@@ -50,7 +54,8 @@ export async function runCommand(
   }
   const admission = await admitCommand(draft, command);
   if (admission.kind === 'refused') return stop(admission.why);
-  if (admission.kind === 'answered') return { state, result: admission.result, events: [] };
+  if (admission.kind === 'answered')
+    return { state, result: admission.result, events: [], rows: [] };
   const { session } = admission;
   const run = await runOps(draft, state, { ...asked, session });
   keepAnswer(draft, run.state, command, { session, result: run.result });
@@ -84,24 +89,25 @@ async function runOps(
   const child = new Draft(draft);
   const context = await openContext(child, own, { command, revision, session });
   if (isRefusal(context)) {
-    return { state, result: refuseAll(command, revision, context), events: [] };
+    return { state, result: refuseAll(command, revision, context), events: [], rows: [] };
   }
   const outcomes: Outcome[] = [];
   for (const { op } of command.ops) {
     const outcome = await outcomeOf(context, op);
     if (outcome.$case === 'refused') {
-      return { state, result: refusedAt(asked, outcomes.length, outcome), events: [] };
+      return { state, result: refusedAt(asked, outcomes.length, outcome), events: [], rows: [] };
     }
     outcomes.push(outcome);
   }
   const events = await context.touched.events(child, command.clusterId);
-  const tooMuch = whyTooMuch(events);
-  if (tooMuch !== undefined) {
-    return { state, result: refuseAll(command, revision, tooMuch), events: [] };
+  const rows = events.map((event) => encodeRow(CatalogEvent, event));
+  if (rows.reduce((sum, row) => sum + row.length, 0) > MAX_EVENT_BYTES) {
+    const tooMuch = refusal('OVERLOADED', 'the command changes too many bytes');
+    return { state, result: refuseAll(command, revision, tooMuch), events: [], rows: [] };
   }
   draft.absorb(child);
   const results = outcomes.map((result): OpResult => ({ result }));
-  return { state: own, result: { seq: command.seq, revision, results }, events };
+  return { state: own, result: { seq: command.seq, revision, results }, events, rows };
 }
 
 async function openContext(
@@ -137,13 +143,6 @@ async function outcomeOf(context: CommandContext, op: Op['op']): Promise<Outcome
   return context.touched.count > MAX_EVENTS
     ? refuse('OVERLOADED', 'the command changes too many rows')
     : outcome;
-}
-
-function whyTooMuch(events: readonly CatalogEvent[]): Refusal | undefined {
-  const bytes = events.reduce((sum, event) => sum + CatalogEvent.encode(event).finish().length, 0);
-  return bytes > MAX_EVENT_BYTES
-    ? refusal('OVERLOADED', 'the command changes too many bytes')
-    : undefined;
 }
 
 /** The operation that was refused says why; the others say that nothing of the command was applied. */

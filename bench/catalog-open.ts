@@ -1,6 +1,6 @@
 // How soon a catalog of many segments answers after a start, and how fast it was filled and is read.
 //
-//   npx tsx bench/catalog-open.ts     1 million segments; BENCH_FULL=1: 10 million
+// 1 million segments; 10 million with BENCH_FULL=1. BENCH_DIR: where, instead of the directory for temporary files.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,33 +25,15 @@ import {
   START_MS,
   TOPIC_ID,
 } from '../test/support/metastore-catalog.ts';
+import { type BenchLine, benchLine } from './support/bench-line.ts';
 
+const NAME = 'catalog-open';
 const NEVER: AbortSignal = new AbortController().signal;
 const SEGMENTS_OF_PARTITION = 1_000;
 /** The promise: an answer within half a second of the start. */
 const READY_AIM_MS = 500;
 const SEGMENTS_OF_COMMAND = 50;
 const COMMANDS_OF_BATCH = 8;
-
-interface Line {
-  readonly case: string;
-  readonly value: number;
-  readonly unit: string;
-  readonly reference?: number;
-}
-
-function print({ case: name, value, unit, reference }: Line): void {
-  const ratio = reference === undefined ? null : Number((value / reference).toFixed(3));
-  const line = {
-    bench: 'catalog-open',
-    case: name,
-    value,
-    unit,
-    reference: reference ?? null,
-    ratio,
-  };
-  process.stdout.write(`${JSON.stringify(line)}\n`);
-}
 
 /** Commands of one client in order, encoded as the log would hold them. */
 class Commands {
@@ -147,16 +129,13 @@ async function fill(engine: KvEngine, segments: number): Promise<bigint> {
   return filler.index;
 }
 
-async function measure(directory: string, segments: number): Promise<void> {
+async function* measure(directory: string, segments: number): AsyncGenerator<BenchLine> {
   const filling = await openRocksdbEngine(directory);
   let begun = performance.now();
   const applied = await fill(filling, segments);
   const fillSeconds = (performance.now() - begun) / 1000;
-  print({
-    case: `fill ${segments}`,
-    value: Math.round(segments / fillSeconds),
-    unit: 'segments/s',
-  });
+  const filled = { case: `fill ${segments}`, value: segments / fillSeconds, unit: 'segments/s' };
+  yield benchLine(NAME, filled, undefined);
   await filling.close();
 
   const log = new MemoryLogStore();
@@ -173,12 +152,8 @@ async function measure(directory: string, segments: number): Promise<void> {
   if (answer?.$case !== 'status' || answer.value.segments !== BigInt(segments)) {
     throw new Error('the catalog came back with other segments');
   }
-  print({
-    case: `ready with ${segments}`,
-    value: Number(readyMs.toFixed(1)),
-    unit: 'ms',
-    reference: READY_AIM_MS,
-  });
+  const ready = { case: `ready with ${segments}`, value: readyMs, unit: 'ms' };
+  yield benchLine(NAME, ready, READY_AIM_MS);
 
   begun = performance.now();
   const rounds = 20;
@@ -195,18 +170,18 @@ async function measure(directory: string, segments: number): Promise<void> {
       throw new Error('a partition came back with other segments');
   }
   const listMs = (performance.now() - begun) / rounds;
-  print({
-    case: `load a partition of ${SEGMENTS_OF_PARTITION}`,
-    value: Number(listMs.toFixed(2)),
-    unit: 'ms',
-  });
+  const load = { case: `load a partition of ${SEGMENTS_OF_PARTITION}`, value: listMs, unit: 'ms' };
+  yield benchLine(NAME, load, undefined);
   await member.stop();
   await engine.close();
 }
 
-const directory = await mkdtemp(join(process.env['BENCH_DIR'] ?? tmpdir(), 'catalog-open-'));
-try {
-  await measure(join(directory, 'db'), process.env['BENCH_FULL'] === '1' ? 10_000_000 : 1_000_000);
-} finally {
-  await rm(directory, { recursive: true, force: true });
+export async function* run(): AsyncGenerator<BenchLine> {
+  const directory = await mkdtemp(join(process.env['BENCH_DIR'] ?? tmpdir(), 'catalog-open-'));
+  const segments = process.env['BENCH_FULL'] === '1' ? 10_000_000 : 1_000_000;
+  try {
+    yield* measure(join(directory, 'db'), segments);
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
 }

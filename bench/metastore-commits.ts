@@ -1,6 +1,6 @@
 // Commands a second of a whole metastore, RocksDB and a log on disk, against the disk's own fdatasync rate.
 //
-//   npx tsx bench/metastore-commits.ts [seconds a case]
+// BENCH_DIR: where, instead of the directory for temporary files. BENCH_SECONDS: of each case, 5 by default.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,10 +21,12 @@ import { MetastoreLedger } from '../src/metastore/client/segment-ledger.ts';
 import { topicId } from '../src/segment/ids.ts';
 import { idNumber } from '../test/support/metastore-catalog.ts';
 import { measureFdatasync } from './limits/fdatasync.ts';
+import { type BenchLine, benchLine } from './support/bench-line.ts';
 
+const NAME = 'metastore-commits';
 const NEVER: AbortSignal = new AbortController().signal;
 const WRITERS = [1, 16, 128];
-const caseMs = Number(process.argv[2] ?? 5) * 1000;
+const caseMs = Number(process.env['BENCH_SECONDS'] ?? 5) * 1000;
 
 interface World {
   readonly transport: CatalogTransport;
@@ -57,7 +59,7 @@ async function write(ledger: MetastoreLedger, partition: number, untilMs: number
 }
 
 /** `shared`: all writers in one client, whose commands go together; else a client each. */
-async function measure(world: World, writers: number, shared: boolean): Promise<void> {
+async function measure(world: World, writers: number, shared: boolean): Promise<BenchLine> {
   const channels = Array.from({ length: shared ? 1 : writers }, () => channel(world.transport));
   const ledgers = channels.map((one) => new MetastoreLedger(one, 'watch'));
   const first = clients * 1_000;
@@ -68,54 +70,48 @@ async function measure(world: World, writers: number, shared: boolean): Promise<
     ),
   );
   const seconds = (performance.now() - begun) / 1000;
-  const value = Math.round(counts.reduce((sum, count) => sum + count, 0) / seconds);
   for (const one of channels) await one.stop();
-  const reference = Math.round(world.fdatasyncPerSecond);
-  const line = {
-    bench: 'metastore-commits',
-    case: `${world.name}, ${writers} writers, ${shared ? 'batched' : 'a client each'}`,
-    value,
-    unit: 'commands/s',
-    reference,
-    ratio: Number((value / reference).toFixed(3)),
-  };
-  process.stdout.write(`${JSON.stringify(line)}\n`);
+  const name = `${world.name}, ${writers} writers, ${shared ? 'batched' : 'a client each'}`;
+  const value = counts.reduce((sum, count) => sum + count, 0) / seconds;
+  return benchLine(NAME, { case: name, value, unit: 'commands/s' }, world.fdatasyncPerSecond);
 }
 
-async function measureAll(world: World): Promise<void> {
+async function* measureAll(world: World): AsyncGenerator<BenchLine> {
   for (const writers of WRITERS) {
-    await measure(world, writers, true);
-    if (writers > 1) await measure(world, writers, false);
+    yield await measure(world, writers, true);
+    if (writers > 1) yield await measure(world, writers, false);
   }
 }
 
-const directory = await mkdtemp(join(process.env['BENCH_DIR'] ?? tmpdir(), 'metastore-commits-'));
-try {
-  const { perSecond: fdatasyncPerSecond } = await measureFdatasync(directory, 3_000);
-  const deps = {
-    disk: nodeDisk,
-    clock: systemClock,
-    random: systemRandom,
-    logger: silentLogger,
-    log: silentLogger,
-  };
-  const metastore = await openSingleMember(
-    deps,
-    memberSettings.parse({}),
-    join(directory, 'state'),
-  );
-  const service = catalogService(metastore.member);
-  const settings = { ...defaultServeSettings, address: `unix:${directory}/socket` };
-  const server = await serve(deps, settings, [catalogRpc(service)]);
-  const transport = grpcTransport(systemClock, [server.address]);
-  const worlds: World[] = [
-    { name: 'embedded', transport: service, fdatasyncPerSecond },
-    { name: 'gRPC', transport, fdatasyncPerSecond },
-  ];
-  for (const world of worlds) await measureAll(world);
-  transport.stop();
-  await server.stop();
-  await metastore.stop();
-} finally {
-  await rm(directory, { recursive: true, force: true });
+export async function* run(): AsyncGenerator<BenchLine> {
+  const directory = await mkdtemp(join(process.env['BENCH_DIR'] ?? tmpdir(), 'metastore-commits-'));
+  try {
+    const { perSecond: fdatasyncPerSecond } = await measureFdatasync(directory, 3_000);
+    const deps = {
+      disk: nodeDisk,
+      clock: systemClock,
+      random: systemRandom,
+      logger: silentLogger,
+      log: silentLogger,
+    };
+    const metastore = await openSingleMember(
+      deps,
+      memberSettings.parse({}),
+      join(directory, 'state'),
+    );
+    const service = catalogService(metastore.member);
+    const settings = { ...defaultServeSettings, address: `unix:${directory}/socket` };
+    const server = await serve(deps, settings, [catalogRpc(service)]);
+    const transport = grpcTransport(systemClock, [server.address]);
+    const worlds: World[] = [
+      { name: 'embedded', transport: service, fdatasyncPerSecond },
+      { name: 'gRPC', transport, fdatasyncPerSecond },
+    ];
+    for (const world of worlds) yield* measureAll(world);
+    transport.stop();
+    await server.stop();
+    await metastore.stop();
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
 }

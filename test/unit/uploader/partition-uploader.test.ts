@@ -49,7 +49,7 @@ test('the first claim carries where tiering begins, and the broker’s lineage',
 test('a view that is not complete plans nothing: only NOT_READY is told', async () => {
   const world = await uploaderWorld();
   await world.addPartition('orders', { segments: 1 });
-  const { snapshot } = world.catalog;
+  const snapshot = world.catalog.snapshot.bind(world.catalog);
   world.catalog.snapshot = () => Promise.reject(new LogtierError('NOT_READY', 'loading'));
   await world.uploader.start();
   await eventually(() => world.reasons(), ['VIEW_NOT_READY', 'ACTIVE']);

@@ -81,10 +81,10 @@ test('a store whose clock cannot be asked erases nothing', async () => {
   world.objects.wallClockMs = () =>
     Promise.reject(new LogtierError('STORE_UNAVAILABLE', 'no answer'));
   let asked = 0;
-  const { peek } = world.catalog;
+  const peek = world.catalog.peek.bind(world.catalog);
   world.catalog.peek = (id) => {
     asked += 1;
-    return peek.call(world.catalog, id);
+    return peek(id);
   };
   await world.uploader.start();
   await eventually(() => asked > 5, true);

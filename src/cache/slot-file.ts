@@ -64,11 +64,11 @@ export class SlotFile {
   }
 
   /**
-   * Fills `into` from byte `at` of the slot's data. False when the slot does not hold `header`, or no
-   * longer does after the read: then `into` holds anything.
+   * Fills `into` from byte `at` of the slot's data. False when the slot does not hold `header` after the
+   * read: then `into` holds anything. That it did before, the caller knows: `write` or `readHeader` told it,
+   * or the last read that was answered. A generation never repeats, so between the two checks it was there.
    */
   async read(slot: number, header: Buffer, at: number, into: Uint8Array): Promise<boolean> {
-    if (!header.equals(await this.readHeader(slot))) return false;
     const position = slot * SLOT_BYTES + HEADER_PAGE_BYTES + at;
     if ((await this.file.read(into, position)) < into.length) return false;
     return header.equals(await this.readHeader(slot));

@@ -36,7 +36,7 @@ export interface StreamPlan {
   /** Soft: at least one batch is sent. */
   readonly maxBytes: number;
   readonly rules: StreamRules;
-  /** Told each time the stream enters a chunk. */
+  /** Told each time the first bytes of another chunk have come. */
   readonly onChunk: (chunk: number) => void;
   /** Asked at most once, and only when a transactional batch is met. */
   readonly outcomes: () => Promise<IsUndecided>;
@@ -66,6 +66,7 @@ export async function* streamBatches(
   for (;;) {
     throwIfAborted(signal);
     const window = await reading;
+    stream.enter(window.position + window.bytes.length - 1);
     const cut = await stream.cut(window);
     const step = stream.stepAfter(cut);
     if (step === 'read') reading = stream.read(cut.position, cut.largeBytes);
@@ -107,7 +108,6 @@ class BatchStream {
       Math.max(wantedBytes, needBytes),
       this.logBytes - position,
     );
-    this.enter(position + bytes - 1);
     const window = this.fill(position, bytes);
     window.catch(() => undefined); // told when it is awaited; never unhandled when the stream is left
     return window;
@@ -145,8 +145,8 @@ class BatchStream {
     const end = position + largeBytes;
     for (let at = position; at < end; at += MESSAGE_BYTES) {
       const bytes = Math.min(MESSAGE_BYTES, end - at);
-      this.enter(at + bytes - 1);
       const window = await this.fill(at, bytes);
+      this.enter(at + bytes - 1);
       if (at === position) this.cutter.sendLarge(window.bytes.subarray(0, BATCH_HEADER_BYTES));
       this.sentBytes += bytes;
       yield this.messageOf(window.buffer, MESSAGE_HEADROOM_BYTES, MESSAGE_HEADROOM_BYTES + bytes);
@@ -198,7 +198,8 @@ class BatchStream {
     return { buffer, bytes: into, position };
   }
 
-  private enter(position: number): void {
+  /** Told when its bytes are here: what is loaded ahead must not hold up what is waited for. */
+  enter(position: number): void {
     const chunk = Math.floor(position / LOG_CHUNK_BYTES);
     if (chunk <= this.chunk) return;
     this.chunk = chunk;

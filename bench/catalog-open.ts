@@ -1,6 +1,6 @@
 // How soon a catalog of many segments answers after a start, and how fast it was filled and is read.
 //
-// 1 million segments; 10 million with BENCH_FULL=1. BENCH_DIR: where, instead of the directory for temporary files.
+// 1 million segments; 10 million with BENCH_FULL=1, another number with BENCH_SEGMENTS. BENCH_DIR: where, instead of the directory for temporary files.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -178,7 +178,8 @@ async function* measure(directory: string, segments: number): AsyncGenerator<Ben
 
 export async function* run(): AsyncGenerator<BenchLine> {
   const directory = await mkdtemp(join(process.env['BENCH_DIR'] ?? tmpdir(), 'catalog-open-'));
-  const segments = process.env['BENCH_FULL'] === '1' ? 10_000_000 : 1_000_000;
+  const size = process.env['BENCH_FULL'] === '1' ? 10_000_000 : 1_000_000;
+  const segments = Number(process.env['BENCH_SEGMENTS'] ?? size);
   try {
     yield* measure(join(directory, 'db'), segments);
   } finally {

@@ -1,3 +1,5 @@
+import { rename } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { LogtierError } from '../../../src/base/errors.ts';
 import type { ObjectStore } from '../../../src/store/object-store.ts';
@@ -124,5 +126,23 @@ test('records that are not decided yet wait, and are copied once they are', asyn
   await eventually(() => world.finishedStarts(), [0n]);
   await eventually(() => world.reasons(), ['remote', 'ABOVE_LAST_STABLE_OFFSET', 'ACTIVE']);
   world.broker.partition('orders').lastStableOffset = 40n;
+  await eventually(() => world.finishedStarts(), [0n, 20n]);
+});
+
+test('copies queued for a partition survive its move to another log directory', async () => {
+  const state = { isHanging: true, cancelled: [] as unknown[] };
+  const world = await uploaderWorld({
+    wrapStore: hangingPuts(state),
+    settings: { copiesInFlight: 1, progressTimeoutMs: 2_000, scanIntervalMs: 30 },
+  });
+  const [first = '', second = ''] = world.logDirs;
+  await world.addPartition('logs', { segments: 1, topicId: 'AAAAAAAAAAAAAAAAAAAAAQ' });
+  await world.uploader.start();
+  await eventually(() => world.uploader.tasks().copies.length, 1);
+  await world.addPartition('orders', { segments: 2, logDir: second });
+  await eventually(() => world.uploader.tasks().queued, 2);
+  await rename(join(second, 'orders-0'), join(first, 'orders-0'));
+  await eventually(async () => (await world.status()).logDir, first);
+  state.isHanging = false;
   await eventually(() => world.finishedStarts(), [0n, 20n]);
 });

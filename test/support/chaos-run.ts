@@ -1,0 +1,234 @@
+// Everything is killed again and again under load; then nothing may be lost, doubled or forgotten.
+import * as fs from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import { coveredEnd, expectAccounted, forgetLocally, untilRemote } from './remote-state.ts';
+import { s3Section, startMetastore, startSidecar, type RoleProcess } from './sidecar-process.ts';
+import { expectedRead, TieredReader } from './tiered-reader.ts';
+import { startKafka, type KafkaTestbed } from './testbeds/kafka.ts';
+import {
+  startKafkaWorkload,
+  type KafkaWorkload,
+  type Produced,
+} from './testbeds/kafka-workload.ts';
+import { pauseMs } from './testbeds/processes.ts';
+import { startS3, type S3Testbed } from './testbeds/s3.ts';
+
+export interface ChaosOptions {
+  readonly seed: number;
+  /** How long kills go on. */
+  readonly killsMs: number;
+  readonly partitions: number;
+}
+
+/** In the order in which one needs the other. */
+const VICTIMS = ['broker', 'store', 'metastore', 'sidecar'] as const;
+type Victim = (typeof VICTIMS)[number];
+
+const TOPIC = 'orders';
+const RECORDS = 400;
+const VALUE_BYTES = 2_000;
+
+/** A draw from [0, 1), the same for the same seed (Mulberry32). */
+function draws(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+interface World {
+  readonly home: string;
+  readonly kafka: KafkaTestbed;
+  readonly workload: KafkaWorkload;
+  readonly s3: S3Testbed;
+  readonly metastore: RoleProcess;
+  readonly sidecar: RoleProcess;
+}
+
+export interface ChaosReport {
+  readonly kills: Readonly<Record<Victim, number>>;
+  readonly records: number;
+  readonly segments: number;
+}
+
+export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
+  const stops: (() => Promise<unknown>)[] = [];
+  try {
+    const world = await openWorld(options, stops);
+    const load = new Load(world.workload, options.partitions);
+    load.start();
+    const kills = await killAround(world, options);
+    await load.stop();
+    return { kills, ...(await verify(world, load.runs)) };
+  } finally {
+    for (const stop of stops.toReversed()) await stop();
+  }
+}
+
+async function openWorld(
+  { partitions }: ChaosOptions,
+  stops: (() => Promise<unknown>)[],
+): Promise<World> {
+  const home = await fs.mkdtemp(join(tmpdir(), 'logtier-chaos-'));
+  stops.push(() => fs.rm(home, { recursive: true, force: true }));
+  const kafka = await startKafka({ version: '4.3.1' });
+  stops.push(() => kafka.stop());
+  const workload = await startKafkaWorkload(kafka.bootstrap);
+  stops.push(() => workload.stop());
+  const s3 = await startS3();
+  stops.push(() => s3.stop());
+  const metastore = await startMetastore();
+  stops.push(() => metastore.stop());
+  await workload.createTopic({
+    topic: TOPIC,
+    partitions,
+    configs: { 'segment.bytes': '1048576', 'retention.ms': '-1' },
+  });
+  const [broker] = kafka.brokers;
+  if (broker === undefined) throw new Error('no broker');
+  const sidecar = await startSidecar({
+    broker,
+    store: await s3Section(s3, home),
+    topics: TOPIC,
+    metastore: [metastore.grpc],
+  });
+  stops.push(() => sidecar.stop());
+  return { home, kafka, workload, s3, metastore, sidecar };
+}
+
+/** Writes to one partition after the other, as fast as each answers. */
+class Load {
+  readonly runs: Produced[][];
+  private readonly workload: KafkaWorkload;
+  private isStopping = false;
+  private running: Promise<unknown> = Promise.resolve();
+  private failure: unknown;
+
+  constructor(workload: KafkaWorkload, partitions: number) {
+    this.workload = workload;
+    this.runs = Array.from({ length: partitions }, () => []);
+  }
+
+  start(): void {
+    this.running = this.write().catch((error: unknown) => {
+      this.failure = error;
+    });
+  }
+
+  /** Fails when a write failed: its outcome would be unknown, and so all that is checked. */
+  async stop(): Promise<void> {
+    this.isStopping = true;
+    await this.running;
+    if (this.failure !== undefined) throw new Error('the load failed', { cause: this.failure });
+  }
+
+  private async write(): Promise<void> {
+    for (let round = 0; !this.isStopping; round += 1) {
+      for (const [partition, runs] of this.runs.entries()) {
+        const job = { topic: TOPIC, partition, count: RECORDS, valueBytes: VALUE_BYTES };
+        runs.push(await this.workload.produce({ ...job, startIndex: round * RECORDS }));
+      }
+      await pauseMs(100);
+    }
+  }
+}
+
+async function killAround(
+  world: World,
+  { seed, killsMs }: ChaosOptions,
+): Promise<Record<Victim, number>> {
+  const draw = draws(seed);
+  const kills: Record<Victim, number> = { broker: 0, store: 0, metastore: 0, sidecar: 0 };
+  const untilMs = performance.now() + killsMs;
+  while (performance.now() < untilMs) {
+    await pauseMs(500 + draw() * 3_000);
+    expect(world.sidecar.alive, 'the sidecar ended by itself').toBe(true);
+    expect(world.metastore.alive, 'the metastore ended by itself').toBe(true);
+    const victims = chosen(draw);
+    for (const victim of victims) {
+      kills[victim] += 1;
+      await doorOf(world, victim).kill('SIGKILL');
+    }
+    await pauseMs(draw() * 2_000);
+    for (const victim of victims) await doorOf(world, victim).restart();
+  }
+  return kills;
+}
+
+/** One, or now and then two at once. A broker takes long to come back: it is spared more often. */
+function chosen(draw: () => number): Victim[] {
+  const pick = (): Victim => {
+    const at = draw();
+    if (at < 0.12) return 'broker';
+    if (at < 0.35) return 'store';
+    return at < 0.6 ? 'metastore' : 'sidecar';
+  };
+  const first = pick();
+  const both = draw() < 0.25 ? [first, pick()] : [first];
+  return VICTIMS.filter((victim) => both.includes(victim));
+}
+
+function doorOf(
+  { kafka, s3, metastore, sidecar }: World,
+  victim: Victim,
+): { kill(signal: NodeJS.Signals): Promise<void>; restart(): Promise<void> } {
+  const [broker] = kafka.brokers;
+  if (broker === undefined) throw new Error('no broker');
+  return { broker, store: s3, metastore, sidecar }[victim];
+}
+
+async function verify(
+  world: World,
+  runs: readonly (readonly Produced[])[],
+): Promise<{ records: number; segments: number }> {
+  let segments = 0;
+  let records = 0;
+  const reader = new TieredReader(world.sidecar.grpc);
+  try {
+    for (const [index, produced] of runs.entries()) {
+      const partition = { topic: TOPIC, partition: index };
+      const remote = await untilRemote(world.sidecar, TOPIC, index);
+      const end = coveredEnd(remote);
+      const kept = await world.workload.consume({
+        ...partition,
+        fromOffset: 0n,
+        count: Number(end),
+      });
+      await forgetLocally(world.workload, partition, remote);
+      const job = { ...partition, fromOffset: 0n, isolation: 'read_uncommitted' as const };
+      expect(await reader.readRemote(job)).toEqual({ summary: kept, end });
+      expect(kept).toEqual(isExact(produced) ? expectedRead(produced, end).remote : kept);
+      segments += remote.length;
+      records += kept.count;
+    }
+  } finally {
+    reader.stop();
+  }
+  await expectAccounted(world.metastore.grpc, world.kafka.clusterId, world.s3.dataDirectory);
+  return { records, segments };
+}
+
+/**
+ * A producer whose broker is killed may write a batch twice, for all its idempotence: then only the broker knows
+ * what was written, and what Apache's consumer read of it is the measure.
+ */
+function isExact(runs: readonly Produced[]): boolean {
+  let next = 0n;
+  return runs.every(({ firstOffset, lastOffset, count }) => {
+    const isNext = firstOffset === next && lastOffset - firstOffset + 1n === BigInt(count);
+    next = lastOffset + 1n;
+    return isNext;
+  });
+}
+
+/** From CHAOS_SEED, else of this moment; printed, so that a failure can be run again. */
+export function chaosSeed(): number {
+  const seed = Number(process.env['CHAOS_SEED'] ?? Date.now() % 2 ** 31);
+  console.log(`CHAOS_SEED=${seed}`);
+  return seed;
+}

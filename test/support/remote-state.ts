@@ -1,0 +1,170 @@
+// What lies remote, as a running sidecar or a metastore tells it, beside what the store's directory really holds.
+import * as fs from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { expect } from 'vitest';
+import { connectOperator } from '../../src/cli/connect.ts';
+import type { OperatorCalls } from '../../src/cli/operator-calls.ts';
+import { SegmentState } from '../../src/gen/logtier/v1/catalog_command.ts';
+import { grpcTransport } from '../../src/metastore/client/catalog-transport.ts';
+import { MetastoreQueries } from '../../src/metastore/client/metastore-queries.ts';
+import { systemClock } from '../../src/platform/clock.ts';
+import type { RoleProcess } from './sidecar-process.ts';
+import type { KafkaWorkload, PartitionName } from './testbeds/kafka-workload.ts';
+
+export interface RemoteSegment {
+  readonly segmentId: string;
+  readonly startOffset: bigint;
+  readonly nextOffset: bigint;
+  readonly objectKey: string;
+  readonly isFinished: boolean;
+}
+
+const never = new AbortController().signal;
+const REMOTE_BOUND_MS = 120_000;
+
+async function asked<T>(
+  sidecar: RoleProcess,
+  ask: (calls: OperatorCalls) => Promise<T>,
+): Promise<T> {
+  const calls = connectOperator(systemClock, sidecar.grpc);
+  try {
+    return await ask(calls);
+  } finally {
+    calls.close();
+  }
+}
+
+/** Finished ones, in offset order. */
+export async function remoteSegments(
+  sidecar: RoleProcess,
+  topic: string,
+  partition = 0,
+): Promise<RemoteSegment[]> {
+  return asked(sidecar, async (calls) => {
+    const found: RemoteSegment[] = [];
+    for await (const page of calls.listRemoteSegments({ topic, partition }, never)) {
+      found.push(...page.segments.map(toSegment));
+    }
+    return found
+      .filter(({ isFinished }) => isFinished)
+      .toSorted((left, right) => Number(left.startOffset - right.startOffset));
+  });
+}
+
+/** State or reason of each local segment, oldest first. */
+export async function localStates(
+  sidecar: RoleProcess,
+  topic: string,
+  partition = 0,
+): Promise<string[]> {
+  const { segments } = await asked(sidecar, (calls) => calls.explain({ topic, partition }, never));
+  return segments.map(({ state, reason }) => (state === 'waiting' ? reason : state));
+}
+
+/** Until every closed local segment is remote; then what is remote. */
+export async function untilRemote(
+  sidecar: RoleProcess,
+  topic: string,
+  partition = 0,
+): Promise<RemoteSegment[]> {
+  const left = async (): Promise<string[]> => {
+    const states = await localStates(sidecar, topic, partition).catch((error: unknown) => [
+      String(error),
+    ]);
+    return states.length === 0
+      ? ['nothing is known yet']
+      : states.filter((state) => state !== 'remote' && state !== 'active');
+  };
+  await expect.poll(left, { timeout: REMOTE_BOUND_MS, interval: 200 }).toEqual([]);
+  return remoteSegments(sidecar, topic, partition);
+}
+
+/** Everything the catalog of a metastore process holds of one cluster: records and what is to be erased. */
+export async function catalogState(
+  metastore: string,
+  clusterId: string,
+): Promise<{ readonly records: RemoteSegment[]; readonly queuedKeys: string[] }> {
+  const transport = grpcTransport(systemClock, [metastore]);
+  try {
+    const queries = new MetastoreQueries(transport, clusterId);
+    const { partitions } = await queries.partitions({ topic: '' }, never);
+    const records: RemoteSegment[] = [];
+    for (const { partition } of partitions) {
+      const request = { clusterId, partition: partition?.partition };
+      for await (const page of transport.listSegments(request, never)) {
+        records.push(...page.segments.map(toSegment));
+      }
+    }
+    const value = { dueBeforeMs: 0n, limit: 1_000, stores: [] };
+    const { answer } = await queries.ask({ $case: 'eraseQueue', value }, never);
+    const objects = answer.$case === 'eraseQueue' ? answer.value.objects : [];
+    return { records, queuedKeys: objects.map(({ objectKey }) => objectKey) };
+  } finally {
+    transport.stop();
+  }
+}
+
+function toSegment(record: {
+  readonly segmentId: string;
+  readonly startOffset: bigint;
+  readonly nextOffset: bigint;
+  readonly objectKey: string;
+  readonly state: SegmentState;
+}): RemoteSegment {
+  const { segmentId, startOffset, nextOffset, objectKey, state } = record;
+  const isFinished = state === SegmentState.COPY_SEGMENT_FINISHED;
+  return { segmentId, startOffset, nextOffset, objectKey, isFinished };
+}
+
+/** Paths of all files below a directory, relative to it, sorted. */
+export async function listFiles(directory: string): Promise<string[]> {
+  const entries = await fs.readdir(directory, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(directory, join(entry.parentPath, entry.name)))
+    .toSorted();
+}
+
+/** Each begins where the one before ended. */
+export function expectSeamless(segments: readonly RemoteSegment[], start = 0n): void {
+  const ends = segments.map(({ nextOffset }) => nextOffset);
+  expect(segments.map(({ startOffset }) => startOffset)).toEqual(
+    [start, ...ends].slice(0, segments.length),
+  );
+}
+
+/** Together they leave no offset out from `start` on; where they end. Overlaps are legal. */
+export function coveredEnd(segments: readonly RemoteSegment[], start = 0n): bigint {
+  let end = start;
+  for (const { startOffset, nextOffset } of segments) {
+    if (startOffset > end) throw new Error(`nothing holds [${end}, ${startOffset})`);
+    if (nextOffset > end) end = nextOffset;
+  }
+  return end;
+}
+
+/** Every object is named by a record or waits to be erased, and every finished record has its object. */
+export async function expectAccounted(
+  metastore: string,
+  clusterId: string,
+  storeDirectory: string,
+): Promise<void> {
+  const { records, queuedKeys } = await catalogState(metastore, clusterId);
+  const known = new Set([...records.map(({ objectKey }) => objectKey), ...queuedKeys]);
+  // versitygw keeps its own temporary files there.
+  const objects = (await listFiles(storeDirectory)).filter((path) => !path.startsWith('.sgwtmp'));
+  expect(objects.filter((key) => !known.has(key))).toEqual([]);
+  const stored = new Set(objects);
+  const finished = records.filter(({ isFinished }) => isFinished);
+  expect(finished.filter(({ objectKey }) => !stored.has(objectKey))).toEqual([]);
+}
+
+/** The broker forgets what is remote, so that only the remote part can answer for it. */
+export async function forgetLocally(
+  workload: KafkaWorkload,
+  partition: PartitionName,
+  segments: readonly RemoteSegment[],
+): Promise<void> {
+  const end = coveredEnd(segments);
+  expect(await workload.deleteRecords(partition, end)).toBe(end);
+}

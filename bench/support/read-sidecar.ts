@@ -93,7 +93,10 @@ async function openFetcher(store: ObjectStore, config: SidecarConfig): Promise<F
   const local = { localStart: far, highWatermark: far, lastStableOffset: far };
   const parts = {
     lookup: { find, findLinearizable: find },
-    broker: { offsets: () => Promise.resolve(local) },
+    broker: {
+      offsets: () => Promise.resolve(local),
+      outcomes: () => Promise.resolve({ lastStableOffset: far, aborted: [] }),
+    },
     stores: () => store,
     cache,
     clock: systemClock,

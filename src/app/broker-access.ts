@@ -74,6 +74,8 @@ function isDefined<T>(value: T): value is Exclude<T, undefined> {
 /** Where local data begins and how far it is decided; a broker that does not lead tells nothing. */
 export function brokerOffsets(broker: BrokerView): BrokerOffsets {
   return {
+    outcomes: (topic, partition, offset, signal) =>
+      broker.fetch({ topic, partition, offset, committedOnly: true }, signal),
     offsets: async (topic, partition, signal) => {
       const query = [{ topic, partition, leaderEpoch: undefined }];
       const [[earliest], [latest], [stable]] = await Promise.all([

@@ -21,7 +21,7 @@ import {
   type StreamEnd,
   type StreamPlan,
 } from './stream-batches.ts';
-import { TransactionOutcomes } from './transaction-outcomes.ts';
+import { TransactionOutcomes, type OutcomeDeps } from './transaction-outcomes.ts';
 
 export interface FetchDeps extends DecideDeps, StreamDeps {
   readonly indexes: IndexReader;
@@ -85,7 +85,7 @@ async function* serve(
   signal: AbortSignal,
 ): AsyncGenerator<FetchPart, void, undefined> {
   const startedMs = deps.clock.monotonicMs();
-  const outcomes = new LazyOutcomes(deps, found, signal);
+  const outcomes = new LazyOutcomes(deps, { question, found }, signal);
   const plan = await planStream(deps, settings, { question, found, outcomes }, signal);
   const end = yield* sendBatches(deps, question, streamBatches(deps, plan, signal), startedMs);
   requireProgress(end, question, found.segment.record);
@@ -282,23 +282,33 @@ function requireProgress(end: StreamEnd, question: FetchQuestion, record: Segmen
   });
 }
 
+interface Asking {
+  readonly question: FetchQuestion;
+  readonly found: Found;
+}
+
 /** Asked for only when a transactional batch is met. */
 class LazyOutcomes {
   private readonly deps: FetchDeps;
-  private readonly found: Found;
+  private readonly asking: Asking;
   private readonly signal: AbortSignal;
   private asked: TransactionOutcomes | undefined;
 
-  constructor(deps: FetchDeps, found: Found, signal: AbortSignal) {
+  constructor(deps: FetchDeps, asking: Asking, signal: AbortSignal) {
     this.deps = deps;
-    this.found = found;
+    this.asking = asking;
     this.signal = signal;
   }
 
   async isUndecided(): Promise<(producerId: bigint, baseOffset: bigint) => boolean> {
-    const { segment, bound, view } = this.found;
+    const { question, found } = this.asking;
+    const { segment, bound, view } = found;
     const scope = { segment, bound, view: view.remote, lineage: view.snapshot.lineage };
-    const outcomes = await TransactionOutcomes.find(this.deps, scope, this.signal);
+    const deps: OutcomeDeps = {
+      indexes: this.deps.indexes,
+      local: (offset, signal) => this.deps.local.outcomes(question, offset, signal),
+    };
+    const outcomes = await TransactionOutcomes.find(deps, scope, this.signal);
     this.asked = outcomes;
     return (producerId, baseOffset) => outcomes.isUndecided(producerId, baseOffset);
   }

@@ -23,6 +23,20 @@ export interface LocalOffsets {
   readonly lastStableOffset: bigint | undefined;
 }
 
+/** How the transactions ended that began below an offset where local data goes on. */
+export interface LocalOutcomes {
+  /** What began below it is decided: aborted if listed, else committed. */
+  readonly lastStableOffset: bigint;
+  readonly aborted: readonly { readonly producerId: bigint; readonly firstOffset: bigint }[];
+}
+
 export interface BrokerOffsets {
+  /** READ_COMMITTED, at `offset`. OFFSET_OUT_OF_RANGE when local data does not hold it. */
+  outcomes(
+    topic: string,
+    partition: number,
+    offset: bigint,
+    signal: AbortSignal,
+  ): Promise<LocalOutcomes>;
   offsets(topic: string, partition: number, signal: AbortSignal): Promise<LocalOffsets>;
 }

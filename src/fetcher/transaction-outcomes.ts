@@ -1,7 +1,8 @@
 // Which transactions in an answer were aborted, and whether that is known yet (READ_COMMITTED).
 //
 // A transaction that begins in a segment ends in it, or its producer's snapshot at the segment's end says that
-// it is open; then a later segment tells. Where the remote tier ends before that, the answer ends too.
+// it is open; then a later segment tells. Where the remote tier ends before that, the broker tells, whose log
+// goes on there; while it is silent, the answer ends too.
 import { clipToLineage, type Lineage } from '../kafka/lineage.ts';
 import { parseProducerSnapshot } from '../kafka/producer-snapshot.ts';
 import {
@@ -12,6 +13,7 @@ import {
 import type { RemoteView } from '../kafka/fetch-decision.ts';
 import type { SegmentRecord } from '../segment/segment-record.ts';
 import type { IndexReader, OpenSegment } from './index-reader.ts';
+import type { LocalOutcomes } from './segment-lookup.ts';
 
 /** A transaction open over more segments is waited for: the reader comes again. */
 const MOST_SEGMENTS = 64;
@@ -21,6 +23,8 @@ type OpenTransactions = ReadonlyMap<bigint, bigint> | undefined;
 
 export interface OutcomeDeps {
   readonly indexes: IndexReader;
+  /** How transactions open at `offset`, the end of the remote tier, ended; undefined: the broker cannot tell. */
+  readonly local: (offset: bigint, signal: AbortSignal) => Promise<LocalOutcomes | undefined>;
 }
 
 export interface OutcomeScope {
@@ -41,6 +45,8 @@ export class TransactionOutcomes {
   private readonly scope: OutcomeScope;
   /** The segment itself and those after it, as far as they had to be asked. */
   private readonly chain: Link[] = [];
+  /** Of the log behind the last segment. */
+  private local: LocalOutcomes | undefined;
 
   private constructor(deps: OutcomeDeps, scope: OutcomeScope) {
     this.deps = deps;
@@ -54,20 +60,25 @@ export class TransactionOutcomes {
     signal: AbortSignal,
   ): Promise<TransactionOutcomes> {
     const outcomes = new TransactionOutcomes(deps, scope);
-    let segment: OpenSegment | undefined = scope.segment;
+    let { segment } = scope;
     let { bound } = scope;
-    while (segment !== undefined && outcomes.chain.length < MOST_SEGMENTS) {
+    while (outcomes.chain.length < MOST_SEGMENTS) {
       outcomes.chain.push({ segment, open: await outcomes.openAt(segment, bound, signal) });
       if (outcomes.isAllDecided()) break;
       const hit = scope.view.find(bound);
-      bound = hit?.nextOffset ?? bound;
-      segment = hit === undefined ? undefined : await deps.indexes.open(hit.segment, signal);
+      if (hit === undefined) {
+        outcomes.local = await deps.local(bound, signal);
+        break;
+      }
+      bound = hit.nextOffset;
+      segment = await deps.indexes.open(hit.segment, signal);
     }
     return outcomes;
   }
 
-  /** Whether the transaction of a batch in the segment is open as far as the remote tier knows. */
+  /** Whether the transaction of a batch in the segment is open as far as both tiers know. */
   isUndecided(producerId: bigint, baseOffset: bigint): boolean {
+    if (this.local !== undefined && baseOffset < this.local.lastStableOffset) return false;
     return this.chain.every(({ open }) => isOpen(open, producerId, baseOffset));
   }
 
@@ -81,9 +92,18 @@ export class TransactionOutcomes {
         upper,
       );
       for (const entry of aborted) found.set(`${entry.producerId}/${entry.lastOffset}`, entry);
-      if (isComplete) break;
+      if (isComplete) return [...found.values()];
     }
-    return [...found.values()];
+    return [...found.values(), ...this.abortedLater(upper)];
+  }
+
+  /** Ended behind the remote tier; the broker lists also what began there. */
+  private abortedLater(upper: bigint): AbortedTransaction[] {
+    if (this.local === undefined) return [];
+    const { lastStableOffset, aborted } = this.local;
+    return aborted
+      .filter(({ firstOffset }) => firstOffset < upper)
+      .map((transaction) => ({ ...transaction, lastOffset: upper, lastStableOffset }));
   }
 
   private isAllDecided(): boolean {

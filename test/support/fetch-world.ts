@@ -11,6 +11,7 @@ import { Fetcher } from '../../src/fetcher/fetcher.ts';
 import { fetcherMetrics } from '../../src/fetcher/metrics.ts';
 import type {
   BrokerOffsets,
+  LocalOutcomes,
   LocalOffsets,
   SegmentLookup,
 } from '../../src/fetcher/segment-lookup.ts';
@@ -109,6 +110,9 @@ export class FetchWorld {
   /** How often the broker, the view and the metastore were asked. */
   readonly asked = { broker: 0, view: 0, linearizable: 0 };
   askBroker: (signal: AbortSignal) => Promise<LocalOffsets> = () => Promise.resolve(this.local);
+  /** By default the broker has no data where the remote tier ends. */
+  outcomesAt: (offset: bigint) => Promise<LocalOutcomes> = () =>
+    Promise.reject(new LogtierError('OFFSET_OUT_OF_RANGE', 'not here'));
   lookUp: () => Promise<PartitionSnapshot> = () => Promise.resolve(this.snapshot());
   lookUpLinearizable: () => Promise<PartitionSnapshot> = () => Promise.resolve(this.snapshot());
   fetcher!: Fetcher;
@@ -267,6 +271,7 @@ export class FetchWorld {
         },
       },
       broker: {
+        outcomes: (_topic, _partition, offset) => this.outcomesAt(offset),
         offsets: (_topic, _partition, signal) => {
           this.asked.broker += 1;
           return this.askBroker(signal);

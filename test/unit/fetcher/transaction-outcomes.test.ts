@@ -95,6 +95,50 @@ test('before the end of a transaction is tiered the answer ends, and then it is 
   expect((await world.fetch(11n, committed)).end?.nextOffset).toBe(21n);
 });
 
+test('a transaction that ended in the local tail is told by the broker, aborted or committed', async () => {
+  const world = await openWorld();
+  const { built } = await world.add({
+    number: 1,
+    baseOffset: 0n,
+    batches: [...plainBatches(10), data(7n), data(8n)],
+    epochs: epochsAt(0n),
+    producers: [
+      { producerId: 7n, lastOffset: 10n, openTransactionStart: 10n },
+      { producerId: 8n, lastOffset: 11n, openTransactionStart: 11n },
+    ],
+  });
+  const asked: bigint[] = [];
+  world.outcomesAt = (offset) => {
+    asked.push(offset);
+    const later = { producerId: 9n, firstOffset: 12n };
+    return Promise.resolve({
+      lastStableOffset: 20n,
+      aborted: [{ producerId: 7n, firstOffset: 10n }, later],
+    });
+  };
+  const answer = await world.fetch(0n, committed);
+  expect(answer.bytes).toEqual(Buffer.concat(built.batches.map(({ bytes }) => bytes)));
+  expect(answer.end?.nextOffset).toBe(12n);
+  expect(
+    answer.end?.aborted.map(({ producerId, firstOffset }) => [producerId, firstOffset]),
+  ).toEqual([[7n, 10n]]);
+  expect(asked).toEqual([12n]);
+});
+
+test('what is still open by the broker’s own word stays undecided', async () => {
+  const world = await openWorld();
+  await world.add({
+    number: 1,
+    baseOffset: 0n,
+    batches: [...plainBatches(10), data(7n)],
+    epochs: epochsAt(0n),
+    producers: [{ producerId: 7n, lastOffset: 10n, openTransactionStart: 10n }],
+  });
+  world.outcomesAt = () => Promise.resolve({ lastStableOffset: 10n, aborted: [] });
+  expect((await world.fetch(0n, committed)).end?.nextOffset).toBe(10n);
+  await expect(world.fetch(10n, committed)).rejects.toMatchObject({ code: 'NOT_READY' });
+});
+
 test('without a producer snapshot only transactional batches wait for a later segment', async () => {
   const world = await openWorld();
   await world.add({

@@ -5,7 +5,7 @@
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: ## Tier a real Kafka's log to real stores and read it back
+demo: ## Tier the log of a real Kafka broker and read it back
 	@scripts/setup.sh servers
 	@npm run --silent demo
 

@@ -15,12 +15,16 @@ export interface Belief {
 
 /** Topic settings change rarely and cost one request for 200 topics. */
 const CONFIGS_EVERY_MS = 60_000;
+/** For topics that the broker does not describe: too new, or not ours to know. */
+const MISSING_EVERY_MS = 5_000;
 
 export class Leadership {
   private readonly deps: { readonly broker: BrokerView; readonly clock: Clock };
   private beliefs: ReadonlyMap<string, Belief> = new Map();
   private configs: ReadonlyMap<string, TopicConfig> = new Map();
   private configsAtMs = -Infinity;
+  /** A topic that the broker refuses to describe is asked again with the others, not at each round. */
+  private askedTopics: ReadonlySet<string> = new Set();
   private failure: { readonly text: string; readonly sinceMs: number } | undefined;
 
   constructor(deps: { readonly broker: BrokerView; readonly clock: Clock }) {
@@ -67,9 +71,12 @@ export class Leadership {
 
   private async refreshConfigs(topics: readonly string[], signal: AbortSignal): Promise<void> {
     const nowMs = this.deps.clock.monotonicMs();
-    const isFresh = nowMs - this.configsAtMs < CONFIGS_EVERY_MS;
-    if (isFresh && topics.every((topic) => this.configs.has(topic))) return;
+    const isComplete = topics.every((topic) => this.configs.has(topic));
+    const everyMs = isComplete ? CONFIGS_EVERY_MS : MISSING_EVERY_MS;
+    const isAsked = topics.every((topic) => this.askedTopics.has(topic));
+    if (isAsked && nowMs - this.configsAtMs < everyMs) return;
     this.configs = await this.deps.broker.topicConfigs(topics, signal);
     this.configsAtMs = nowMs;
+    this.askedTopics = new Set(topics);
   }
 }

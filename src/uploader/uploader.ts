@@ -216,8 +216,7 @@ export class Uploader implements UploaderStatus {
 
   /** Asks the broker, then steps whatever changed or is due. */
   private async step(): Promise<void> {
-    const tiered = [...this.states.values()].filter(({ rule }) => rule !== undefined);
-    const topics = [...new Set(tiered.map(({ directory }) => directory.topic))];
+    const topics = [...new Set([...this.states.values()].map(({ directory }) => directory.topic))];
     await this.leadership.refresh(topics, this.stopping.signal);
     for (const state of this.states.values()) if (this.isDue(state)) this.dirty.add(state);
     this.beginSteps();

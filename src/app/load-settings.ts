@@ -8,8 +8,11 @@ import { settingsSchema, type Settings } from './settings.ts';
 /** `LOGTIER_STORES__MAIN__BUCKET=b` sets stores.main.bucket; names fold to the schema's camel case. */
 const ENVIRONMENT_PREFIX = 'LOGTIER_';
 
-/** Variables of that prefix which are no settings. */
-const NOT_SETTINGS = new Set(['LOGTIER_ENDPOINT', 'LOGTIER_CONFIG', 'LOGTIER_CACHE']);
+/**
+ * Every setting lies in a section, so every variable of one holds it. What does not is not ours to refuse:
+ * orchestrators set LOGTIER_PORT and the like for a service of that name.
+ */
+const SECTION_SEPARATOR = '__';
 
 export type SettingSource = 'file' | 'environment' | 'command line' | 'default';
 
@@ -107,9 +110,10 @@ function camelCase(name: string): string {
 function environmentTree(environment: SettingsInput['environment']): Tree {
   let tree: Tree = {};
   for (const [name, value] of Object.entries(environment)) {
-    if (value === undefined || !name.startsWith(ENVIRONMENT_PREFIX) || NOT_SETTINGS.has(name))
-      continue;
-    const path = name.slice(ENVIRONMENT_PREFIX.length).split('__').map(camelCase);
+    if (value === undefined || !name.startsWith(ENVIRONMENT_PREFIX)) continue;
+    const words = name.slice(ENVIRONMENT_PREFIX.length).split(SECTION_SEPARATOR);
+    if (words.length < 2) continue;
+    const path = words.map(camelCase);
     const leaf = path.reduceRight<unknown>((inner, key) => ({ [key]: inner }), scalar(value));
     if (isTree(leaf)) tree = merge(tree, leaf);
   }

@@ -108,6 +108,7 @@ test('the command line outweighs the environment, which outweighs the file', asy
     LOGTIER_LISTEN__HTTP: '127.0.0.1:2',
     LOGTIER_UPLOADER__COPIES_IN_FLIGHT: '7',
     LOGTIER_ENDPOINT: 'not-a-setting',
+    LOGTIER_SERVICE_PORT: 'tcp://10.0.0.1:7400', // as Kubernetes sets it for a service named logtier
   };
   const { settings, sources } = await load(sound, {
     environment,
@@ -124,4 +125,11 @@ test('a wrong value of the environment is not blamed on the file', async () => {
     String,
   );
   expect(failure).toContain('environment  listen.grpc: must be HOST:PORT');
+});
+
+test('a variable that names a section but no setting of it is refused like a key of the file', async () => {
+  const failure = await load(sound, { environment: { LOGTIER_LISTEN__GPRC: '127.0.0.1:1' } }).catch(
+    String,
+  );
+  expect(failure).toContain('environment  listen.gprc: unknown key');
 });

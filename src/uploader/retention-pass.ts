@@ -1,5 +1,5 @@
 // Remote retention of one partition, in watch mode Logtier's alone (rules 2, 8): plan, ask again who leads, delete.
-import { hasCode } from '../base/errors.ts';
+import { LogtierError, hasCode } from '../base/errors.ts';
 import type { BrokerView } from '../broker/broker-view.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Logger } from '../platform/log.ts';
@@ -83,14 +83,18 @@ export class RetentionPass {
 
   private async clocks(store: string, signal: AbortSignal): Promise<RetentionClocks> {
     const objects = this.deps.stores.get(store)?.objects;
+    // Our own clock is no witness for the store's: without it nothing is deleted (rule 8).
+    if (objects === undefined) {
+      throw new LogtierError('STORE_REFUSED', `store '${store}' is not configured here`);
+    }
     const metastore = await this.deps.metastoreClock.read(signal);
-    const storeMs = await objects?.wallClockMs(signal);
+    const storeMs = await objects.wallClockMs(signal);
     const sidecarMs = this.deps.clock.wallMs();
     return {
       sidecarMs,
       metastoreMs: metastore.wallMs,
       metastoreHeld: metastore.held,
-      storeMs: storeMs ?? sidecarMs,
+      storeMs,
     };
   }
 }

@@ -1,6 +1,10 @@
 import { afterEach, expect, test } from 'vitest';
 import { LogtierError } from '../../../src/base/errors.ts';
 import { systemClock, type Clock } from '../../../src/platform/clock.ts';
+import { PartitionState } from '../../../src/uploader/partition-state.ts';
+import { RetentionPass, type RetentionDeps } from '../../../src/uploader/retention-pass.ts';
+import type { Claim } from '../../../src/uploader/segment-ledger.ts';
+import { topicSettings } from '../../../src/uploader/settings.ts';
 import {
   closeUploaderWorlds,
   eventually,
@@ -89,4 +93,24 @@ test('a store whose clock cannot be asked erases nothing', async () => {
   await world.uploader.start();
   await eventually(() => asked > 5, true);
   expect(world.catalog.ended).toEqual([]);
+});
+
+test('a store that is not configured has no clock: the pass deletes nothing (rule 8)', async () => {
+  const state = new PartitionState({
+    logDir: '/d',
+    path: '/d/orders-0',
+    topic: 'orders',
+    partition: 0,
+    ino: 1n,
+    fileNames: [],
+  });
+  state.rule = topicSettings.parse({ match: '*', store: 'gone', retention: { bytes: '1B' } });
+  state.claim = { revision: { incarnation: 1, index: 1n } } as Claim;
+  const deps = {
+    clock: systemClock,
+    view: { snapshot: () => Promise.resolve({}) },
+    stores: new Map(),
+  } as unknown as RetentionDeps;
+  const pass = new RetentionPass(deps, 0).run(state, new AbortController().signal);
+  await expect(pass).rejects.toMatchObject({ code: 'STORE_REFUSED' });
 });

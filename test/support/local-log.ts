@@ -31,19 +31,24 @@ export async function readLocalLog(
   { topic, partition }: PartitionName,
 ): Promise<LocalLog> {
   for (const logDir of broker.logDirs) {
-    const directory = join(logDir, `${topic}-${partition}`);
-    const files = await fs.readdir(directory).catch(() => []);
-    const names = files.filter((file) => /^\d{20}\.log$/.test(file)).toSorted();
-    const segments = await Promise.all(
-      names.map(async (name) => ({
-        startOffset: BigInt(name.slice(0, 20)),
-        logBytes: (await fs.stat(join(directory, name))).size,
-      })),
-    );
+    const segments = await readSegments(join(logDir, `${topic}-${partition}`));
     const active = segments.pop();
     if (active) return { closed: segments, activeStart: active.startOffset };
   }
   throw new Error(`broker ${broker.id} has no log of ${topic}-${partition}`);
+}
+
+/** In order. A segment that the broker deletes between the listing and the look at it is not there. */
+async function readSegments(directory: string): Promise<LocalSegment[]> {
+  const files = await fs.readdir(directory).catch(() => []);
+  const names = files.filter((file) => /^\d{20}\.log$/.test(file)).toSorted();
+  const segments = await Promise.all(
+    names.map(async (name) => {
+      const stat = await fs.stat(join(directory, name)).catch(() => undefined);
+      return stat && { startOffset: BigInt(name.slice(0, 20)), logBytes: stat.size };
+    }),
+  );
+  return segments.filter((segment) => segment !== undefined);
 }
 
 /** Until the remote tier covers every segment that is closed now. Fails when `boundMs` pass without progress. */

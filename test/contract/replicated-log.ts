@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { LogtierError } from '../../src/base/errors.ts';
 import type { LogEntry, LogIndex, ReplicatedLog } from '../../src/metastore/log/replicated-log.ts';
+import { committedEntries } from '../support/committed-entries.ts';
 
 /** One group; its log is opened in it again and again. */
 export interface LogHome {
@@ -33,7 +34,7 @@ async function entriesUpTo(
 ): Promise<LogEntry[]> {
   const seen: LogEntry[] = [];
   if (after >= last) return seen;
-  for await (const entries of log.committed(after)) {
+  for await (const entries of committedEntries(log, after)) {
     seen.push(...entries);
     if ((seen.at(-1)?.index ?? 0n) >= last) break;
   }
@@ -99,7 +100,7 @@ export function replicatedLogContract(name: string, createHome: () => Promise<Lo
         const first = await log.propose(encode('before'), NEVER);
         const seen: string[] = [];
         const reading = (async () => {
-          for await (const entries of log.committed(first - 1n)) {
+          for await (const entries of committedEntries(log, first - 1n)) {
             seen.push(...entries.map(printed));
             if (seen.length === 3) return;
           }
@@ -118,7 +119,7 @@ export function replicatedLogContract(name: string, createHome: () => Promise<Lo
           ['a', 'b', 'c'].map((text) => log.propose(encode(text), NEVER)),
         );
         const last = indexes.at(-1)!;
-        for await (const entries of log.committed(0n)) {
+        for await (const entries of committedEntries(log, 0n)) {
           expect(entries.length).toBeGreaterThan(0);
           break;
         }
@@ -242,10 +243,10 @@ export function replicatedLogContract(name: string, createHome: () => Promise<Lo
         const index = await log.propose(encode('x'), NEVER);
         const reading = (async () => {
           let seen = 0n;
-          for await (const entries of log.committed(0n)) seen = entries.at(-1)!.index;
+          for await (const entries of committedEntries(log, 0n)) seen = entries.at(-1)!.index;
           return seen;
         })();
-        const waiting = log.committed(index)[Symbol.asyncIterator]().next();
+        const waiting = committedEntries(log, index)[Symbol.asyncIterator]().next();
         await entriesUpTo(log, index - 1n, index);
         await Promise.all([log.stop(), log.stop()]);
         expect(await reading).toBe(index);

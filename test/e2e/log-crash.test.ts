@@ -10,6 +10,7 @@ import { nodeDisk } from '../../src/platform/disk.ts';
 import { silentLogger } from '../../src/platform/log.ts';
 import { singleMemberLogSettings } from '../../src/metastore/log/single-member/settings.ts';
 import { openSingleMemberLog } from '../../src/metastore/log/single-member/single-member-log.ts';
+import { committedEntries } from '../support/committed-entries.ts';
 
 const CHILD = join(import.meta.dirname, 'log-crash.child.ts');
 const KILLS = 6;
@@ -39,7 +40,7 @@ async function readLog(directory: string): Promise<{ first: bigint; texts: Map<b
   const log = await openSingleMemberLog(deps, settings, place);
   const { firstIndex, committed } = log.status();
   const texts = new Map<bigint, string>();
-  for await (const entries of log.committed(firstIndex - 1n)) {
+  for await (const entries of committedEntries(log, firstIndex - 1n)) {
     for (const { index, command } of entries) {
       texts.set(index, Buffer.from(command).toString().trimEnd());
     }

@@ -2,11 +2,14 @@
 import { LogtierError } from '../../src/base/errors.ts';
 import { abortError } from '../../src/platform/clock.ts';
 import type {
+  CommittedItem,
   LogEntry,
   LogIndex,
   LogStatus,
   ReplicatedLog,
+  SnapshotProvider,
   SnapshotSource,
+  SnapshotToInstall,
 } from '../../src/metastore/log/replicated-log.ts';
 
 const TERM = 1n;
@@ -22,28 +25,38 @@ export type Mishap =
   /** Lost on the way, and the proposer does not learn that either. */
   | 'REQUEST_LOST';
 
-/** The disk of memory logs: survives them. */
+/** The disk of memory logs: survives them. Several logs open over one store are a group's members. */
 export class MemoryLogStore {
   readonly entries: LogEntry[] = [{ index: 1n, term: TERM, command: new Uint8Array(0) }];
   snapshotIndex: LogIndex = 0n;
+  /** What a reader gets whose entries are gone; without one, COMPACTED. */
+  snapshot: SnapshotToInstall | undefined;
+  readonly wakers = new Set<() => void>();
 
   get committed(): LogIndex {
     return this.snapshotIndex + BigInt(this.entries.length);
   }
 
-  open(): MemoryLog {
-    return new MemoryLog(this);
+  open(role: 'leader' | 'follower' = 'leader'): MemoryLog {
+    return new MemoryLog(this, role);
+  }
+
+  wake(): void {
+    for (const wake of this.wakers) wake();
+    this.wakers.clear();
   }
 }
 
 export class MemoryLog implements ReplicatedLog {
   readonly mishaps: Mishap[] = [];
+  role: 'leader' | 'follower';
   private readonly store: MemoryLogStore;
+  private provider: SnapshotProvider | undefined;
   private isStopped = false;
-  private wakers: (() => void)[] = [];
 
-  constructor(store: MemoryLogStore) {
+  constructor(store: MemoryLogStore, role: 'leader' | 'follower') {
     this.store = store;
+    this.role = role;
   }
 
   async propose(command: Uint8Array, signal: AbortSignal): Promise<LogIndex> {
@@ -67,9 +80,18 @@ export class MemoryLog implements ReplicatedLog {
     return committed;
   }
 
-  async *committed(after: LogIndex): AsyncGenerator<readonly LogEntry[], void, undefined> {
+  serveSnapshotsOf(provider: SnapshotProvider): void {
+    this.provider = provider;
+  }
+
+  async *committed(after: LogIndex): AsyncGenerator<CommittedItem, void, undefined> {
     let last = after;
     while (!this.isStopped) {
+      const { snapshot } = this.store;
+      if (snapshot !== undefined && snapshot.index > last && last < this.store.snapshotIndex) {
+        yield snapshot;
+        last = snapshot.index;
+      }
       if (last < this.store.snapshotIndex) {
         throw new LogtierError('COMPACTED', `entry ${last + 1n} is gone`);
       }
@@ -79,7 +101,7 @@ export class MemoryLog implements ReplicatedLog {
         yield entries;
       } else {
         await new Promise<void>((resolve) => {
-          this.wakers.push(resolve);
+          this.store.wakers.add(resolve);
         });
       }
     }
@@ -98,6 +120,7 @@ export class MemoryLog implements ReplicatedLog {
     }
     if (snapshot.index <= store.snapshotIndex) return;
     await snapshot.makeDurable();
+    await this.keepSnapshot();
     store.entries.splice(0, Number(snapshot.index - store.snapshotIndex));
     store.snapshotIndex = snapshot.index;
   }
@@ -105,28 +128,37 @@ export class MemoryLog implements ReplicatedLog {
   status(): LogStatus {
     const { committed, snapshotIndex } = this.store;
     const firstIndex = snapshotIndex + 1n;
-    const role = 'leader';
+    const { role } = this;
     return { role, term: TERM, leader: 'memory', committed, firstIndex, failure: undefined };
   }
 
   async stop(): Promise<void> {
     this.isStopped = true;
-    this.wake();
+    this.store.wake();
     await Promise.resolve();
   }
 
   private requireServing(): void {
     if (this.isStopped) throw new LogtierError('NOT_LEADER', 'this member stops');
+    if (this.role !== 'leader') throw new LogtierError('NOT_LEADER', 'this member follows');
   }
 
   private commit(command: Uint8Array): void {
     this.store.entries.push({ index: this.store.committed + 1n, term: TERM, command });
-    this.wake();
+    this.store.wake();
   }
 
-  private wake(): void {
-    const { wakers } = this;
-    this.wakers = [];
-    for (const wake of wakers) wake();
+  private async keepSnapshot(): Promise<void> {
+    const { signal } = new AbortController();
+    const snapshot = await this.provider?.take(signal);
+    if (snapshot === undefined) return;
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of snapshot.content(signal)) chunks.push(chunk);
+    await snapshot.close();
+    const { index, term } = snapshot;
+    const content = async function* (): AsyncGenerator<Uint8Array, void, undefined> {
+      yield* await Promise.resolve(chunks);
+    };
+    this.store.snapshot = { index, term, content };
   }
 }

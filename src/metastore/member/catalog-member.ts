@@ -13,7 +13,13 @@ import { applyEntries } from '../catalog/apply.ts';
 import { readState, revisionOf } from '../catalog/state.ts';
 import type { KvEngine } from '../engine/kv-engine.ts';
 import { onAbort } from '../../base/on-abort.ts';
-import type { LogEntry, LogIndex, ReplicatedLog } from '../log/replicated-log.ts';
+import {
+  isSnapshot,
+  type LogEntry,
+  type LogIndex,
+  type ReplicatedLog,
+  type SnapshotToInstall,
+} from '../log/replicated-log.ts';
 import { type FeedPage, readFeedPage } from './feed-page.ts';
 import { FeedTail } from './feed-tail.ts';
 import { requireFitting } from './fitting.ts';
@@ -25,6 +31,12 @@ export interface MemberDeps {
   readonly log: ReplicatedLog;
   readonly clock: Clock;
   readonly logger: Logger;
+}
+
+function notInstalled({ index }: SnapshotToInstall): LogtierError {
+  return new LogtierError('CORRUPT_STATE', `entries up to ${index} are gone from the log`, {
+    hint: 'delete the catalog and the log of this member and let it join anew',
+  });
 }
 
 /** Entries in one batch of the engine: few enough that a waiting reader is not held up for long. */
@@ -186,6 +198,7 @@ export class CatalogMember {
   private async applyAll(): Promise<void> {
     try {
       for await (const entries of this.log.committed(this.current.appliedIndex)) {
+        if (isSnapshot(entries)) throw notInstalled(entries);
         for (let start = 0; start < entries.length; start += APPLY_ENTRIES) {
           await this.applyBatch(entries.slice(start, start + APPLY_ENTRIES));
         }

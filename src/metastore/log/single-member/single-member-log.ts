@@ -85,6 +85,11 @@ class SingleMemberLog implements ReplicatedLog {
     return await orAborted(this.commit(entry, durable), entry.index, signal);
   }
 
+  /** Nobody follows a group of one. */
+  serveSnapshotsOf(): void {
+    assert(this.stopping === undefined, 'a stopped log asks for no snapshots');
+  }
+
   async *committed(after: LogIndex): AsyncGenerator<readonly LogEntry[], void, undefined> {
     for (let last = after; ;) {
       while (last >= this.committedIndex) {

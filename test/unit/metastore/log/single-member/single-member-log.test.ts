@@ -5,6 +5,7 @@ import type { LogIndex, ReplicatedLog } from '../../../../../src/metastore/log/r
 import { singleMemberLogSettings } from '../../../../../src/metastore/log/single-member/settings.ts';
 import { openSingleMemberLog } from '../../../../../src/metastore/log/single-member/single-member-log.ts';
 import { recoverWal } from '../../../../../src/metastore/wal/recovery.ts';
+import { committedEntries } from '../../../../support/committed-entries.ts';
 import { DIRECTORY, IDENTITY, keepNothing, WalWorld } from '../../../../support/wal-world.ts';
 
 const NEVER = new AbortController().signal;
@@ -35,7 +36,7 @@ test('it writes what a Raft group of one would: term 1, its own vote, an empty f
   expect(recovered?.state.hardState).toEqual({ term: 1n, vote: IDENTITY.nodeId, commit: 0n });
   expect(recovered?.state.lastIndex).toBe(3n);
   const again = await world.openLog();
-  for await (const entries of again.committed(0n)) {
+  for await (const entries of committedEntries(again, 0n)) {
     expect(entries.map(({ index, term, command }) => [index, term, command.length])).toEqual([
       [1n, 1n, 0],
       [2n, 1n, 2],
@@ -70,7 +71,7 @@ test('a failed fdatasync leaves waiting proposals unknown, later ones untaken, a
   const reading = (async () => {
     let seen = 0n;
     try {
-      for await (const entries of log.committed(0n)) seen = entries.at(-1)!.index;
+      for await (const entries of committedEntries(log, 0n)) seen = entries.at(-1)!.index;
     } catch (error) {
       return [seen, error];
     }
@@ -93,7 +94,7 @@ test('a failure while nobody proposes ends the readers too', async () => {
   const world = new LogWorld();
   const log = await world.openLog();
   const [last] = await propose(log, 1);
-  const next = log.committed(last!)[Symbol.asyncIterator]().next();
+  const next = committedEntries(log, last!)[Symbol.asyncIterator]().next();
   world.disk.fault = (operation) => (operation === 'sync' ? 'EIO' : undefined);
   world.clock.tick();
   await expect(next).rejects.toMatchObject({ code: 'DISK_FAILED' });
@@ -132,13 +133,13 @@ test('a reader far behind gets entries from the files, one behind the snapshot g
   const log = await world.openLog();
   const indexes = await propose(log, 100);
   const seen: LogIndex[] = [];
-  for await (const entries of log.committed(1n)) {
+  for await (const entries of committedEntries(log, 1n)) {
     seen.push(...entries.map(({ index }) => index));
     if (seen.at(-1) === indexes.at(-1)) break;
   }
   expect(seen).toEqual(indexes);
   await log.compact({ index: indexes[79]!, makeDurable: () => Promise.resolve() });
-  await expect(log.committed(0n)[Symbol.asyncIterator]().next()).rejects.toMatchObject({
+  await expect(committedEntries(log, 0n)[Symbol.asyncIterator]().next()).rejects.toMatchObject({
     code: 'COMPACTED',
   });
 });

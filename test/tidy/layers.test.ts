@@ -26,8 +26,9 @@ const rooms: Readonly<Record<string, Room>> = {
   rpc: { imports: ['base', 'platform', 'gen'], packages: ['@grpc/grpc-js', 'node:*'] },
   'metastore/engine': { imports: ['base', 'platform'], packages: ['node:*'] },
   'metastore/wal': { imports: ['base', 'platform'], packages: ['node:*', 'zod'] },
+  'metastore/raft': { imports: ['base'], packages: [] },
   'metastore/log': {
-    imports: ['base', 'platform', 'metastore/wal', 'rpc', 'gen'],
+    imports: ['base', 'platform', 'metastore/wal', 'metastore/raft', 'rpc', 'gen'],
     packages: ['node:*', 'zod'],
   },
   'metastore/catalog': {

@@ -1,6 +1,6 @@
 // The replicated state machine: entries of the log in, writes and answers out. Every member computes the
 // same from the same entries, however they are cut into batches: no clock, no chance, and no throw but for
-// a broken engine.
+// a broken engine or a content that is not the leader's.
 import { crc32 } from '../../base/checksum.ts';
 import {
   type CatalogEvent,
@@ -15,6 +15,7 @@ import { advanceClock } from './clock.ts';
 import { clusterNumberOf } from './clusters.ts';
 import { Draft } from './draft.ts';
 import { EngineBase } from './engine-base.ts';
+import { withMark } from './hash-marks.ts';
 import { clusterKey, feedKey, stateKey } from './keys.ts';
 import { MAX_COMMAND_BYTES } from './limits.ts';
 import { refusal } from './outcome.ts';
@@ -65,7 +66,7 @@ export async function applyEntries(
   let state = before;
   for (const { entry, command } of decoded) {
     const applied = await applyEntry(batch, state, { entry, command });
-    state = applied.state;
+    state = withMark(applied.state);
     if (applied.result !== undefined) results.set(entry.index, applied.result);
     if (applied.events.length > 0) {
       const revision = { incarnation: state.incarnation, index: entry.index };

@@ -63,7 +63,12 @@ export async function runCommand(
 }
 
 /** Without a session: what opens one, and what a member itself proposes. */
-const SESSIONLESS: ReadonlySet<string> = new Set(['registerClient', 'tick', 'trimFeed']);
+const SESSIONLESS: ReadonlySet<string> = new Set([
+  'registerClient',
+  'tick',
+  'trimFeed',
+  'checkHash',
+]);
 
 function whyMalformed({ ops, clientId }: Command): Refusal | undefined {
   if (ops.length === 0 || ops.length > MAX_OPS || ops.some(({ op }) => op === undefined)) {

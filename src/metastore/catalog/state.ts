@@ -46,6 +46,7 @@ export function freshState(incarnation: number, metastoreId: string): CatalogSta
     sessions: 0,
     clusters: 0,
     metastoreId,
+    hashMarks: [],
   };
 }
 

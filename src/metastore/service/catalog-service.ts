@@ -63,6 +63,8 @@ async function mutate(
   return { results };
 }
 
+const MEMBERS_OWN: ReadonlySet<string> = new Set(['tick', 'trimFeed', 'checkHash']);
+
 /** What apply would refuse anyhow, refused before it costs an entry of the log. */
 function requireSound({ clusterId, commands }: MutateRequest): void {
   const ops = commands.reduce((sum, command) => sum + command.ops.length, 0);
@@ -76,9 +78,9 @@ function requireSound({ clusterId, commands }: MutateRequest): void {
   for (const command of commands) {
     if (command.clusterId !== clusterId) refuse('a call is about one Kafka cluster');
     const isMembersOwn = command.ops.some(
-      ({ op }) => op?.$case === 'tick' || op?.$case === 'trimFeed',
+      ({ op }) => op !== undefined && MEMBERS_OWN.has(op.$case),
     );
-    if (isMembersOwn) refuse('only a member moves the clock and trims the feed');
+    if (isMembersOwn) refuse('only a member moves the clock, trims the feed and compares members');
   }
 }
 

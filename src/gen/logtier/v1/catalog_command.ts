@@ -125,7 +125,7 @@ export interface SegmentRecord {
 
 export interface Command {
   incarnation: number;
-  /** 0 only for RegisterClient and for a member's own Tick and TrimFeed */
+  /** 0 only for RegisterClient and for a member's own Tick, TrimFeed and CheckHash */
   clientId: bigint;
   /** from 1 without a gap within one client id */
   seq: bigint;
@@ -161,6 +161,7 @@ export interface Op {
     | { $case: "resetClaim"; value: ResetClaim }
     | { $case: "trimFeed"; value: TrimFeed }
     | { $case: "tick"; value: Tick }
+    | { $case: "checkHash"; value: CheckHash }
     | undefined;
 }
 
@@ -344,6 +345,17 @@ export interface TrimFeed {
 export interface Tick {
 }
 
+/** The leading member's hash chain as of an index; a member whose own differs stops. Changes nothing. */
+export interface CheckHash {
+  mark: HashMark | undefined;
+}
+
+/** The hash chain after the entry at index, which is the same on every member. */
+export interface HashMark {
+  index: bigint;
+  hash: number;
+}
+
 export interface OpResult {
   result:
     | { $case: "refused"; value: Refusal }
@@ -454,6 +466,8 @@ export interface CatalogState {
   clusters: number;
   /** of the log that this engine belongs to */
   metastoreId: string;
+  /** the newest, oldest first */
+  hashMarks: HashMark[];
 }
 
 export interface ClientSession {
@@ -1137,6 +1151,9 @@ export const Op: MessageFns<Op> = {
       case "tick":
         Tick.encode(message.op.value, writer.uint32(162).fork()).join();
         break;
+      case "checkHash":
+        CheckHash.encode(message.op.value, writer.uint32(802).fork()).join();
+        break;
     }
     return writer;
   },
@@ -1312,6 +1329,14 @@ export const Op: MessageFns<Op> = {
             }
 
             message.op = { $case: "tick", value: Tick.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 100: {
+            if (tag !== 802) {
+              break;
+            }
+
+            message.op = { $case: "checkHash", value: CheckHash.decode(reader, reader.uint32()) };
             continue;
           }
         }
@@ -3122,6 +3147,112 @@ export const Tick: MessageFns<Tick> = {
   },
 };
 
+function createBaseCheckHash(): CheckHash {
+  return { mark: undefined };
+}
+
+export const CheckHash: MessageFns<CheckHash> = {
+  encode(message: CheckHash, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.mark !== undefined) {
+      HashMark.encode(message.mark, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CheckHash {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCheckHash();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.mark = HashMark.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseHashMark(): HashMark {
+  return { index: 0n, hash: 0 };
+}
+
+export const HashMark: MessageFns<HashMark> = {
+  encode(message: HashMark, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.index !== 0n) {
+      if (BigInt.asUintN(64, message.index) !== message.index) {
+        throw new globalThis.Error("value provided for field message.index of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.index);
+    }
+    if (message.hash !== 0) {
+      writer.uint32(21).fixed32(message.hash);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): HashMark {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHashMark();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.index = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 21) {
+              break;
+            }
+
+            message.hash = reader.fixed32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 function createBaseOpResult(): OpResult {
   return { result: undefined };
 }
@@ -3994,6 +4125,7 @@ function createBaseCatalogState(): CatalogState {
     sessions: 0,
     clusters: 0,
     metastoreId: "",
+    hashMarks: [],
   };
 }
 
@@ -4055,6 +4187,9 @@ export const CatalogState: MessageFns<CatalogState> = {
     }
     if (message.metastoreId !== "") {
       writer.uint32(114).string(message.metastoreId);
+    }
+    for (const v of message.hashMarks) {
+      HashMark.encode(v!, writer.uint32(802).fork()).join();
     }
     return writer;
   },
@@ -4182,6 +4317,14 @@ export const CatalogState: MessageFns<CatalogState> = {
             }
 
             message.metastoreId = reader.string();
+            continue;
+          }
+          case 100: {
+            if (tag !== 802) {
+              break;
+            }
+
+            message.hashMarks.push(HashMark.decode(reader, reader.uint32()));
             continue;
           }
         }

@@ -1,6 +1,7 @@
 import type { Op } from '../../../gen/logtier/v1/catalog_command.ts';
 import type { CommandContext } from '../context.ts';
 import { done, type Outcome } from '../outcome.ts';
+import { checkHash } from '../hash-marks.ts';
 import { registerClient } from '../sessions.ts';
 import { claimPartition } from './claim-partition.ts';
 import { adoptIntent, finishCopy, recordUpload, startCopy } from './copy.ts';
@@ -41,6 +42,7 @@ const handlers: Handlers = {
   confirmClock,
   resetClaim,
   trimFeed,
+  checkHash,
   // Every entry moves the clock; a tick does nothing else.
   tick: () => Promise.resolve(done()),
 };

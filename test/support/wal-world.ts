@@ -90,7 +90,8 @@ export const keepAll: Draw = () => 0.999;
 export const keepNothing: Draw = () => 0;
 
 export function entry(index: number | bigint, text = `command ${index}`, term = 1n): WalRecord {
-  return { kind: 'entry', index: BigInt(index), term, command: Buffer.from(text) };
+  const place = { index: BigInt(index), term, changesMembers: false };
+  return { kind: 'entry', ...place, command: Buffer.from(text) };
 }
 
 export function printed(entries: readonly WalEntry[]): string[] {

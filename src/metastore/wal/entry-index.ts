@@ -19,9 +19,16 @@ export interface EntryPlace {
   readonly position: number;
 }
 
+export interface NewEntry {
+  readonly term: bigint;
+  readonly changesMembers: boolean;
+}
+
 export class EntryIndex {
   private runs: Run[] = [];
   private terms: TermRun[] = [];
+  /** Live entries that change the members, ascending; few. */
+  private memberChanges: bigint[] = [];
   /** Index of the next entry. */
   next: bigint;
 
@@ -34,7 +41,8 @@ export class EntryIndex {
     return this.runs[0]?.first ?? this.next;
   }
 
-  append(term: bigint, place: EntryPlace): void {
+  append({ term, changesMembers }: NewEntry, place: EntryPlace): void {
+    if (changesMembers) this.memberChanges.push(this.next);
     const last = this.runs.at(-1);
     if (last?.seq === place.seq) last.positions.push(place.position);
     else this.runs.push({ seq: place.seq, first: this.next, positions: [place.position] });
@@ -51,6 +59,7 @@ export class EntryIndex {
       else last.positions.length = Number(fromIndex - last.first);
     }
     this.terms = this.terms.filter(({ first }) => first < fromIndex);
+    this.memberChanges = this.memberChanges.filter((index) => index < fromIndex);
     this.next = fromIndex;
   }
 
@@ -58,6 +67,7 @@ export class EntryIndex {
   reset(next: bigint): void {
     this.runs = [];
     this.terms = [];
+    this.memberChanges = [];
     this.next = next;
   }
 
@@ -65,6 +75,7 @@ export class EntryIndex {
   dropBefore(seq: number): void {
     this.runs = this.runs.filter((run) => run.seq >= seq);
     const oldest = this.first;
+    this.memberChanges = this.memberChanges.filter((index) => index >= oldest);
     this.terms = this.terms.filter((_, at) => {
       const following = this.terms[at + 1];
       return following === undefined || following.first > oldest;
@@ -80,6 +91,11 @@ export class EntryIndex {
   termOf(index: bigint): bigint | undefined {
     if (index < this.first || index >= this.next) return undefined;
     return this.terms.findLast(({ first }) => first <= index)?.term;
+  }
+
+  /** The first live entry after `index` that changes the members. */
+  memberChangeAfter(index: bigint): bigint | undefined {
+    return this.memberChanges.find((each) => each > index);
   }
 
   /** Places of the entries from `from` on that lie in one file, at most `limit`. */

@@ -1,6 +1,6 @@
 // What the records of a log add up to, in the order they were written.
 import { EntryIndex, type EntryPlace } from './entry-index.ts';
-import type { HardState, SnapshotMark, WalRecord } from './wal-record.ts';
+import type { HardState, MembershipMark, SnapshotMark, WalRecord } from './wal-record.ts';
 
 /** Why a record cannot follow the ones before it; undefined when it can. */
 export type Refusal = string | undefined;
@@ -9,6 +9,8 @@ export class LogState {
   readonly entries: EntryIndex;
   hardState: HardState | undefined;
   snapshot: SnapshotMark | undefined;
+  /** Ascending: the one that holds at the snapshot, and all behind it. */
+  memberships: readonly MembershipMark[] = [];
 
   /** `next`: index of the next entry when the oldest file that is left was begun. */
   constructor(next: bigint) {
@@ -25,7 +27,7 @@ export class LogState {
         if (record.index !== this.entries.next) {
           return `entry ${record.index} follows entry ${this.lastIndex}`;
         }
-        this.entries.append(record.term, place);
+        this.entries.append(record, place);
         return undefined;
       case 'hardState':
         this.hardState = { term: record.term, vote: record.vote, commit: record.commit };
@@ -38,11 +40,22 @@ export class LogState {
         return undefined;
       case 'mark':
         return undefined;
+      case 'membership':
+        this.addMembership(record);
+        return undefined;
     }
   }
 
   private applySnapshot({ index, term }: SnapshotMark): void {
     this.snapshot = { index, term };
     if (index >= this.entries.next) this.entries.reset(index + 1n);
+    const holding = this.memberships.findLastIndex((each) => each.index <= index);
+    if (holding > 0) this.memberships = this.memberships.slice(holding);
+  }
+
+  /** A later one at or below an earlier one replaces it: that one never came to hold. */
+  private addMembership({ index, state }: MembershipMark): void {
+    const before = this.memberships.filter((each) => each.index < index);
+    this.memberships = [...before, { index, state }];
   }
 }

@@ -5,7 +5,7 @@ import { LogState } from './log-state.ts';
 import { NextFile } from './next-file.ts';
 import { type RecoveredWal, recoverWal, type WalTail } from './recovery.ts';
 import type { WalSettings } from './settings.ts';
-import { FILE_HEADER_BYTES, printFileName } from './wal-file.ts';
+import { FILE_HEADER_BYTES, printFileName, WAL_VERSION } from './wal-file.ts';
 import { Wal } from './wal.ts';
 
 export interface OpenedWal {
@@ -68,7 +68,9 @@ async function continueTail(
     await file.close().catch(() => undefined);
     throw error;
   }
-  const { salt, sizeBytes, end: position, chain } = tail;
+  const { salt, sizeBytes, chain } = tail;
+  // A file of an older version takes no new kinds of records: the next one begins at once.
+  const position = tail.version === WAL_VERSION ? tail.end : sizeBytes;
   return { files, state, file, salt, sizeBytes, position, chain, next };
 }
 

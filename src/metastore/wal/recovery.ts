@@ -27,6 +27,7 @@ import {
 /** The newest file and where its good records end. */
 export interface WalTail {
   readonly name: WalFileName;
+  readonly version: number;
   readonly salt: number;
   readonly sizeBytes: number;
   /** Start of the first record that no later record calls durable: written anew on opening. */
@@ -49,6 +50,7 @@ export interface RecoveredWal {
 interface ScannedFile {
   readonly path: string;
   readonly name: WalFileName;
+  readonly version: number;
   readonly bytes: Buffer;
   readonly salt: number;
   /** `positions[i]` is that of the record with ordinal `before.ordinal + 1 + i`. */
@@ -78,7 +80,7 @@ export async function recoverWal(
     const header = decodeFileHeader(bytes, path);
     requireIdentity(header, identity, path);
     requireContinuation(header, name, scanned, path);
-    scanned = scanRecords({ path, name, bytes }, header, state);
+    scanned = scanRecords({ path, name, bytes, version: header.version }, header, state);
   }
   if (scanned === undefined) return undefined;
   const tail = judgeTail(scanned);
@@ -147,7 +149,7 @@ function requireContinuation(
 
 /** Takes every record up to the first that does not read or follow; each is applied to `state`. */
 function scanRecords(
-  file: Pick<ScannedFile, 'path' | 'name' | 'bytes'>,
+  file: Pick<ScannedFile, 'path' | 'name' | 'bytes' | 'version'>,
   fileHeader: WalFileHeader,
   state: LogState,
 ): ScannedFile {
@@ -173,7 +175,7 @@ function scanRecords(
 }
 
 function judgeTail(file: ScannedFile): WalTail {
-  const { bytes, end, salt, chain, name } = file;
+  const { bytes, end, salt, chain, name, version } = file;
   const junkEnd = Math.max(end, endOfData(bytes));
   const bad = chain.ordinal + 1;
   for (let at = end; at < junkEnd; at += 8) {
@@ -184,7 +186,7 @@ function judgeTail(file: ScannedFile): WalTail {
   }
   const firstUnproven = file.positions[file.durable - file.before.ordinal] ?? end;
   const sizeBytes = bytes.length;
-  return { name, salt, sizeBytes, unprovenFrom: firstUnproven, end, junkEnd, chain };
+  return { name, version, salt, sizeBytes, unprovenFrom: firstUnproven, end, junkEnd, chain };
 }
 
 /** End of the last block that is not all zeros, to the byte. */

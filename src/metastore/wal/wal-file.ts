@@ -26,7 +26,9 @@ export interface WalFileHeader extends WalFileName, WalIdentity {
 export const FILE_HEADER_BYTES = 128;
 
 const MAGIC = Buffer.from('LOGTWAL\0', 'latin1');
-const VERSION = 1;
+/** Version 2 added the records of a group's members. */
+export const WAL_VERSION = 2;
+const OLDEST_VERSION = 1;
 const MAX_CLUSTER_ID_BYTES = 64;
 const NAME = /^(\d{10})-(\d{20})\.wal$/;
 
@@ -46,7 +48,7 @@ export function encodeFileHeader(header: WalFileHeader): Buffer {
   const clusterId = Buffer.from(header.clusterId);
   assert(clusterId.length <= MAX_CLUSTER_ID_BYTES, 'a cluster id has at most 64 bytes');
   MAGIC.copy(bytes, 0);
-  bytes.writeUInt32BE(VERSION, 8);
+  bytes.writeUInt32BE(WAL_VERSION, 8);
   bytes.writeUInt32BE(clusterId.length, 12);
   bytes.writeBigUInt64BE(BigInt(header.seq), 16);
   bytes.writeBigUInt64BE(header.firstIndex, 24);
@@ -64,19 +66,23 @@ export function fileSalt(header: Buffer): number {
 }
 
 /** Refuses with CORRUPT_STATE what is no header of ours; `path` is for the message. */
-export function decodeFileHeader(bytes: Buffer, path: string): WalFileHeader {
+export function decodeFileHeader(
+  bytes: Buffer,
+  path: string,
+): WalFileHeader & { readonly version: number } {
   if (bytes.length < FILE_HEADER_BYTES || !bytes.subarray(0, 8).equals(MAGIC)) {
     throw badHeader(path, 'it does not begin as a log file');
   }
   if (bytes.readUInt32BE(124) !== fileSalt(bytes)) throw badHeader(path, 'its header is damaged');
   const version = bytes.readUInt32BE(8);
-  if (version !== VERSION) {
+  if (version < OLDEST_VERSION || version > WAL_VERSION) {
     throw new LogtierError('CORRUPT_STATE', `${path}: log format ${version} is not known`, {
-      hint: `this build reads format ${VERSION}: run the build that wrote the file`,
+      hint: `this build reads formats up to ${WAL_VERSION}: run the build that wrote the file`,
     });
   }
   const clusterIdBytes = Math.min(bytes.readUInt32BE(12), MAX_CLUSTER_ID_BYTES);
   return {
+    version,
     seq: Number(bytes.readBigUInt64BE(16)),
     firstIndex: bytes.readBigUInt64BE(24),
     nodeId: bytes.readBigUInt64BE(32),

@@ -80,5 +80,6 @@ function entryAt(
   const header = decodeHeader(window, at, place);
   const record = header === undefined ? undefined : decodePayload(window, at, header);
   if (record?.kind !== 'entry') return undefined;
-  return { index: record.index, term: record.term, command: record.command };
+  const { index, term, changesMembers, command } = record;
+  return { index, term, changesMembers, command };
 }

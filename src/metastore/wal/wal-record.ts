@@ -10,6 +10,8 @@ import { crc32 } from '../../base/checksum.ts';
 export interface WalEntry {
   readonly index: bigint;
   readonly term: bigint;
+  /** The command is a change of the group's members, for the log itself. */
+  readonly changesMembers: boolean;
   readonly command: Uint8Array;
 }
 
@@ -24,6 +26,12 @@ export interface SnapshotMark {
   readonly term: bigint;
 }
 
+/** Who is in the group once entry `index` is applied; what `state` says is the business of the log's owner. */
+export interface MembershipMark {
+  readonly index: bigint;
+  readonly state: Uint8Array;
+}
+
 export type WalRecord =
   | ({ readonly kind: 'entry' } & WalEntry)
   | ({ readonly kind: 'hardState' } & HardState)
@@ -32,7 +40,8 @@ export type WalRecord =
   /** Entries from `fromIndex` on are void. */
   | { readonly kind: 'truncate'; readonly fromIndex: bigint }
   /** Says nothing but its header: up to `durable` everything was on disk. */
-  | { readonly kind: 'mark' };
+  | { readonly kind: 'mark' }
+  | ({ readonly kind: 'membership' } & MembershipMark);
 
 /** Where the log stands: what the next record continues. */
 export interface Chain {
@@ -57,17 +66,26 @@ export const RECORD_HEADER_BYTES = 40;
 /** `WAL` behind the type byte: most bytes that are no header are told apart without a CRC. */
 const MAGIC = 0x57414c;
 
-const TYPES = { entry: 1, hardState: 2, snapshotMarker: 3, truncate: 4, mark: 5 } as const;
+const TYPES = {
+  entry: 1,
+  hardState: 2,
+  snapshotMarker: 3,
+  truncate: 4,
+  mark: 5,
+  membership: 7,
+} as const;
 
-const KINDS = ['entry', 'hardState', 'snapshotMarker', 'truncate', 'mark'] as const;
+/** An entry that changes the members. */
+const MEMBER_ENTRY_TYPE = 6;
 
-/** Bytes of payload per type; an entry has at least these. */
+/** Bytes of payload per kind; an entry and a membership have at least these. */
 const PAYLOAD_BYTES = {
   entry: 16,
   hardState: 24,
   snapshotMarker: 16,
   truncate: 8,
   mark: 0,
+  membership: 8,
 } as const;
 
 function paddedBytes(payloadBytes: number): number {
@@ -75,8 +93,20 @@ function paddedBytes(payloadBytes: number): number {
 }
 
 export function recordBytes(record: WalRecord): number {
-  const fixed = PAYLOAD_BYTES[record.kind];
-  return paddedBytes(record.kind === 'entry' ? fixed + record.command.length : fixed);
+  return paddedBytes(PAYLOAD_BYTES[record.kind] + tailOf(record).length);
+}
+
+/** The part of a payload that may have any length. */
+function tailOf(record: WalRecord): Uint8Array {
+  if (record.kind === 'entry') return record.command;
+  return record.kind === 'membership' ? record.state : NOTHING;
+}
+
+const NOTHING = new Uint8Array(0);
+
+function typeOf(record: WalRecord): number {
+  const isMemberEntry = record.kind === 'entry' && record.changesMembers;
+  return isMemberEntry ? MEMBER_ENTRY_TYPE : TYPES[record.kind];
 }
 
 /** Bytes from this header to the next record. */
@@ -104,7 +134,7 @@ export function encodeRecord(
   into.fill(0, size - 8, size);
   const payloadBytes = writePayload(into, record);
   const ordinal = before.ordinal + 1;
-  into.writeUInt8(TYPES[record.kind], 8);
+  into.writeUInt8(typeOf(record), 8);
   into.writeUIntBE(MAGIC, 9, 3);
   into.writeUInt32BE(payloadBytes, 12);
   into.writeBigUInt64BE(BigInt(ordinal), 16);
@@ -148,6 +178,10 @@ function writePayload(into: Buffer, record: WalRecord): number {
       return 8;
     case 'mark':
       return 0;
+    case 'membership':
+      into.writeBigUInt64BE(record.index, at);
+      into.set(record.state, at + 8);
+      return 8 + record.state.length;
   }
 }
 
@@ -201,8 +235,11 @@ function parsePayload(type: number, payload: Buffer): WalRecord | undefined {
   if (kind === undefined || payload.length < PAYLOAD_BYTES[kind]) return undefined;
   const word = (at: number): bigint => payload.readBigUInt64BE(at * 8);
   switch (kind) {
-    case 'entry':
-      return { kind: 'entry', index: word(0), term: word(1), command: payload.subarray(16) };
+    case 'entry': {
+      const changesMembers = type === MEMBER_ENTRY_TYPE;
+      const command = payload.subarray(16);
+      return { kind: 'entry', index: word(0), term: word(1), changesMembers, command };
+    }
     case 'hardState':
       return { kind: 'hardState', term: word(0), vote: word(1), commit: word(2) };
     case 'snapshotMarker':
@@ -211,9 +248,21 @@ function parsePayload(type: number, payload: Buffer): WalRecord | undefined {
       return { kind: 'truncate', fromIndex: word(0) };
     case 'mark':
       return { kind: 'mark' };
+    case 'membership':
+      return { kind: 'membership', index: word(0), state: Uint8Array.from(payload.subarray(8)) };
   }
 }
 
 function kindOf(type: number): WalRecord['kind'] | undefined {
-  return KINDS.find((kind) => TYPES[kind] === type);
+  return KIND_OF_TYPE.get(type);
 }
+
+const KIND_OF_TYPE: ReadonlyMap<number, WalRecord['kind']> = new Map([
+  [TYPES.entry, 'entry'],
+  [TYPES.hardState, 'hardState'],
+  [TYPES.snapshotMarker, 'snapshotMarker'],
+  [TYPES.truncate, 'truncate'],
+  [TYPES.mark, 'mark'],
+  [MEMBER_ENTRY_TYPE, 'entry'],
+  [TYPES.membership, 'membership'],
+]);

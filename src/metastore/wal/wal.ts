@@ -11,15 +11,18 @@ import {
   type Chain,
   encodeRecord,
   type HardState,
-  RECORD_HEADER_BYTES,
+  type MembershipMark,
   recordBytes,
   type SnapshotMark,
   type WalEntry,
   type WalRecord,
 } from './wal-record.ts';
 
-/** A hard state and a snapshot marker: what each file begins with at most. */
-const MAX_HEAD_BYTES = 2 * RECORD_HEADER_BYTES + 24 + 16;
+/** A hard state and a snapshot marker: what each file begins with beside the memberships. */
+const HEAD_BYTES = sizeOf([
+  { kind: 'hardState', term: 0n, vote: 0n, commit: 0n },
+  { kind: 'snapshotMarker', index: 0n, term: 0n },
+]);
 
 /** One call of `append`, waiting for the disk. */
 interface Append {
@@ -47,6 +50,8 @@ export class Wal {
   private queue: Append[] = [];
   private inFlight: readonly Append[] = [];
   private waitingBytes = 0;
+  /** Of memberships that a next file may have to begin with. */
+  private membershipBytes: number;
   /** Index that the next appended entry must have. */
   private nextIndex: bigint;
   private pumping: Promise<void> | undefined;
@@ -69,6 +74,7 @@ export class Wal {
     this.position = start.position;
     this.chain = start.chain;
     this.nextIndex = start.state.entries.next;
+    this.membershipBytes = membershipBytes(this.headRecords());
     this.failed = new Promise((resolve) => {
       this.announceFailure = resolve;
     });
@@ -92,6 +98,12 @@ export class Wal {
     return this.state.snapshot;
   }
 
+  /** Ascending: the one that holds at the snapshot, and all behind it. */
+  get memberships(): readonly MembershipMark[] {
+    return this.state.memberships;
+  }
+
+  /** Bytes that wait for the disk; the owner keeps them within bounds. */
   get queuedBytes(): number {
     return this.waitingBytes;
   }
@@ -106,6 +118,11 @@ export class Wal {
     return index === this.snapshot?.index ? this.snapshot.term : this.state.entries.termOf(index);
   }
 
+  /** The first durable entry after `index` that changes the members. */
+  memberChangeAfter(index: bigint): bigint | undefined {
+    return this.state.entries.memberChangeAfter(index);
+  }
+
   /** Called once by `openWal`: the durable first words of this life. */
   async begin(): Promise<void> {
     await this.append([...this.headRecords(), { kind: 'mark' }]);
@@ -117,16 +134,22 @@ export class Wal {
 
   /**
    * Resolves when all `records` are on disk; after a crash a prefix of them may be. Entries continue the
-   * log. Throws at once, having taken nothing: OVERLOADED, INVALID_ARGUMENT (too large), the failure.
+   * log. Throws at once, having taken nothing: INVALID_ARGUMENT (a record is too large), the failure.
    */
   append(records: readonly WalRecord[]): Promise<void> {
-    const bytes = records.reduce((sum, record) => sum + recordBytes(record), 0);
-    this.requireRoom(bytes);
+    if (this.broken !== undefined) throw this.broken;
+    assert(this.closing === undefined, 'the log is open');
+    const parts = this.partsOf(records);
     for (const record of records) this.advanceNextIndex(record);
+    this.membershipBytes += membershipBytes(records);
     this.needsMark = true;
-    this.waitingBytes += bytes;
     const done = new Promise<void>((resolve, reject) => {
-      this.queue.push({ records, bytes, resolve, reject });
+      parts.forEach(({ records: some, bytes }, at) => {
+        this.waitingBytes += bytes;
+        const isLast = at === parts.length - 1;
+        const part = isLast ? { resolve, reject } : { resolve: nobody, reject: nobody };
+        this.queue.push({ records: some, bytes, ...part });
+      });
     });
     this.pumping ??= this.pump();
     return done;
@@ -168,17 +191,24 @@ export class Wal {
     return this.closing;
   }
 
-  private requireRoom(bytes: number): void {
-    if (this.broken !== undefined) throw this.broken;
-    assert(this.closing === undefined, 'the log is open');
-    const { fileBytes, queuedBytes } = this.settings;
-    if (bytes > fileBytes - FILE_HEADER_BYTES - MAX_HEAD_BYTES) {
-      throw new LogtierError('INVALID_ARGUMENT', `${bytes} bytes do not fit into one log file`);
+  /** Cut so that each part fits into one file behind what a file begins with. */
+  private partsOf(records: readonly WalRecord[]): Pick<Append, 'records' | 'bytes'>[] {
+    const headBytes = HEAD_BYTES + this.membershipBytes + membershipBytes(records);
+    const room = this.settings.fileBytes - FILE_HEADER_BYTES - headBytes;
+    const parts: { records: WalRecord[]; bytes: number }[] = [];
+    for (const record of records) {
+      const bytes = recordBytes(record);
+      if (bytes > room) {
+        throw new LogtierError('INVALID_ARGUMENT', `${bytes} bytes do not fit into one log file`);
+      }
+      const last = parts.at(-1);
+      if (last === undefined || last.bytes + bytes > room) parts.push({ records: [record], bytes });
+      else {
+        last.records.push(record);
+        last.bytes += bytes;
+      }
     }
-    if (this.waitingBytes + bytes > queuedBytes) {
-      const waiting = `${this.waitingBytes} bytes wait for the disk`;
-      throw new LogtierError('OVERLOADED', `${waiting}, ${queuedBytes} may`);
-    }
+    return parts;
   }
 
   private advanceNextIndex(record: WalRecord): void {
@@ -195,6 +225,7 @@ export class Wal {
         return;
       case 'hardState':
       case 'mark':
+      case 'membership':
     }
   }
 
@@ -234,6 +265,9 @@ export class Wal {
       const refusal = this.state.apply(record, { seq, position: positions[at] ?? 0 });
       assert(refusal === undefined, `the log goes on: ${refusal}`);
     });
+    if (records.some(({ kind }) => kind === 'membership' || kind === 'snapshotMarker')) {
+      this.membershipBytes = membershipBytes(this.headRecords()) + this.queuedMembershipBytes();
+    }
     this.chain = chain;
     this.position += bytes.length;
     this.waitingBytes -= batch.reduce((sum, append) => sum + append.bytes, 0);
@@ -280,9 +314,14 @@ export class Wal {
     this.queue.unshift({ records, bytes, resolve: nobody, reject: nobody });
   }
 
+  private queuedMembershipBytes(): number {
+    return this.queue.reduce((sum, { records }) => sum + membershipBytes(records), 0);
+  }
+
   private headRecords(): WalRecord[] {
-    const { hardState, snapshot } = this.state;
+    const { hardState, snapshot, memberships } = this.state;
     return [
+      ...memberships.map((each) => ({ kind: 'membership' as const, ...each })),
       ...(hardState === undefined ? [] : [{ kind: 'hardState' as const, ...hardState }]),
       ...(snapshot === undefined ? [] : [{ kind: 'snapshotMarker' as const, ...snapshot }]),
     ];
@@ -339,6 +378,10 @@ export class Wal {
   private pathOf(file: WalFileName): string {
     return `${this.place.directory}/${printFileName(file)}`;
   }
+}
+
+function membershipBytes(records: readonly WalRecord[]): number {
+  return sizeOf(records.filter(({ kind }) => kind === 'membership'));
 }
 
 /** Nobody waits for an append of our own. */

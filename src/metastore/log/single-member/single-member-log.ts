@@ -44,7 +44,7 @@ export async function openSingleMemberLog(
 async function writeFirstEntry(wal: Wal, nodeId: bigint): Promise<void> {
   await wal.append([
     { kind: 'hardState', term: TERM, vote: nodeId, commit: 0n },
-    { kind: 'entry', index: 1n, term: TERM, command: new Uint8Array(0) },
+    { kind: 'entry', index: 1n, term: TERM, changesMembers: false, command: new Uint8Array(0) },
   ]);
 }
 
@@ -79,8 +79,12 @@ class SingleMemberLog implements ReplicatedLog {
       const size = `a command of ${command.length} bytes`;
       throw new LogtierError('INVALID_ARGUMENT', `${size} exceeds ${maxCommandBytes}`);
     }
+    const { queuedBytes } = this.settings.wal;
+    if (this.wal.queuedBytes + command.length > queuedBytes) {
+      throw new LogtierError('OVERLOADED', `${this.wal.queuedBytes} bytes wait for the disk`);
+    }
     const entry = { index: this.nextIndex, term: TERM, command };
-    const durable = this.wal.append([{ kind: 'entry', ...entry }]);
+    const durable = this.wal.append([{ kind: 'entry', changesMembers: false, ...entry }]);
     this.nextIndex += 1n;
     return await orAborted(this.commit(entry, durable), entry.index, signal);
   }

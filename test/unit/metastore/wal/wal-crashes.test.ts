@@ -7,7 +7,7 @@ import type { OpenedWal } from '../../../../src/metastore/wal/open-wal.ts';
 import type { Wal } from '../../../../src/metastore/wal/wal.ts';
 import type { WalRecord } from '../../../../src/metastore/wal/wal-record.ts';
 import { type Draw, seededDraw } from '../../../support/memory-disk.ts';
-import { printed, WalWorld } from '../../../support/wal-world.ts';
+import { entry, printed, WalWorld } from '../../../support/wal-world.ts';
 
 const SEEDS = 150;
 const LIVES = 6;
@@ -55,7 +55,7 @@ class CrashRun {
       const index = BigInt(first + at);
       const text = `${index} ${'.'.repeat(Math.floor(this.draw() * 300))}`;
       this.sent.push(`${index}/1 ${text}`);
-      return { kind: 'entry', index, term: 1n, command: Buffer.from(text) };
+      return entry(index, text);
     });
     await wal.append(records);
     this.acknowledged = Math.max(this.acknowledged, first + count - 1);

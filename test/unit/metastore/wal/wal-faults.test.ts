@@ -314,7 +314,7 @@ test('a copy of log bytes inside a command is not taken for a later record', asy
   await wal.append([entry(1)]);
   // Headers that call ordinals up to 40 durable, of the same member, at other positions.
   const command = Buffer.concat([Buffer.alloc(8), copied.subarray(128, 4096)]);
-  await wal.append([{ kind: 'entry', index: 2n, term: 1n, command }]);
+  await wal.append([{ kind: 'entry', index: 2n, term: 1n, changesMembers: false, command }]);
   world.disk.killProcess();
   const [path, grown] = world.disk.contents().find(([name]) => name.endsWith('.wal'))!;
   const damaged = grown.indexOf('command 40') + 5;

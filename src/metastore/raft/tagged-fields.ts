@@ -15,6 +15,7 @@ export function fieldBytes(into: number[], field: number, value: ArrayLike<numbe
 
 /** Bytes of `value` as a varint: seven bits each. */
 export function varintBytes(value: number): number {
+  if (value < 128) return 1;
   let bytes = 1;
   for (let rest = value; rest >= 128; rest = Math.floor(rest / 128)) bytes++;
   return bytes;

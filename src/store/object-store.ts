@@ -74,7 +74,10 @@ export interface ObjectStore {
   list(prefix: string, after: string, signal: AbortSignal): AsyncIterable<StoredObject>;
   /** Deleting what is not there succeeds. Resolves with the keys that were refused, each with a reason. */
   delete(keys: readonly string[], signal: AbortSignal): Promise<RefusedDelete[]>;
-  /** Ends unfinished uploads of exactly this key; unknown ids are no error (rule 24). */
+  /**
+   * Ends unfinished uploads of exactly this key: those named, and what else the store can tell of the key
+   * (a crash may come before the record). Unknown ids are no error (rule 24).
+   */
   abandon(key: string, uploadIds: readonly string[], signal: AbortSignal): Promise<void>;
   /** The store's own wall clock (HTTP Date header; for a directory the file system's), for rule 8. */
   wallClockMs(signal: AbortSignal): Promise<number>;

@@ -162,7 +162,7 @@ export class Eraser {
     task: EraseTask,
     signal: AbortSignal,
   ): Promise<boolean> {
-    if (task.everFinished || task.uploadIds.length === 0) return true;
+    if (task.everFinished) return true;
     try {
       await store.objects.abandon(task.objectKey, task.uploadIds, signal);
       return true;

@@ -238,6 +238,32 @@ describe('the S3 home over a line that fails', () => {
     expect(await filesOfUpload()).toEqual([]);
   });
 
+  test('rule 24: an upload that a crash left before its record is found by its key', async () => {
+    const store = await openBehind();
+    const begun: string[] = [];
+    /** As a crash between the creation and the record: nobody is told, nothing is cleaned up. */
+    const beginOnly = async (key: string): Promise<void> => {
+      const controller = new AbortController();
+      const uploadStarted = (uploadId: string): Promise<void> => {
+        begun.push(uploadId);
+        controller.abort();
+        return Promise.reject(new Error('killed'));
+      };
+      await codeOf(store.put(key, bytesSource(large), { uploadStarted }, controller.signal));
+    };
+    for (const key of ['crashed', 'crashed', 'crashed-longer']) await beginOnly(key);
+    expect(new Set(begun).size).toBe(3);
+    const left = async (): Promise<string[]> => {
+      const files = await readdir(bed.dataDirectory, { recursive: true });
+      return begun.filter((uploadId) => files.some((name) => name.endsWith(uploadId)));
+    };
+    expect(await left()).toEqual(begun);
+    await store.abandon('crashed', [], never);
+    expect(await left()).toEqual([begun[2]]);
+    const { findings } = await store.probe(never);
+    expect(findings).toContain('ListMultipartUploads: shown');
+  });
+
   test('a put that grew too old, as after a suspension, makes no further call', async () => {
     const store = await openBehind({ longestPutMs: '300ms' });
     let stalls = 0;

@@ -117,12 +117,11 @@ export class MemoryStore implements ObjectStore {
     return [];
   }
 
-  async abandon(key: string, uploadIds: readonly string[], signal: AbortSignal): Promise<void> {
+  /** As S3 does: all that is unfinished under the key, whatever is named. */
+  async abandon(key: string, _uploadIds: readonly string[], signal: AbortSignal): Promise<void> {
     throwIfAborted(signal);
     await Promise.resolve();
-    for (const uploadId of uploadIds) {
-      if (this.unfinished.get(uploadId) === key) this.unfinished.delete(uploadId);
-    }
+    for (const [uploadId, of] of this.unfinished) if (of === key) this.unfinished.delete(uploadId);
   }
 
   async wallClockMs(signal: AbortSignal): Promise<number> {

@@ -11,6 +11,7 @@ import { PROBE_PREFIX } from '../object-key.ts';
 import type { Random } from '../../platform/random.ts';
 import type { Answer } from '../transfer/http-exchange.ts';
 import { answerError, s3CodeOf } from './errors.ts';
+import { uploadsOf } from './list-uploads.ts';
 import { printCrc32 } from './printed-crc.ts';
 import type { DataRequest, S3Connection } from './s3-connection.ts';
 
@@ -21,6 +22,8 @@ export interface S3Capabilities {
   readonly conditionalPut: boolean;
   /** The same on CompleteMultipartUpload. radosgw replaces the object. */
   readonly conditionalComplete: boolean;
+  /** ListMultipartUploads is allowed and shows an upload of exactly this key. */
+  readonly listsUploads: boolean;
 }
 
 function told(isHonoured: boolean): string {
@@ -29,10 +32,14 @@ function told(isHonoured: boolean): string {
 
 export function describeCapabilities(found: S3Capabilities): string[] {
   const checksum = found.checksCrc32 ? 'honest' : 'ignored, objects are read back';
+  const uploads = found.listsUploads
+    ? 'shown'
+    : 'refused or not shown: an upload that a crash left before its record stays, without bytes';
   return [
     `checksum crc32: ${checksum}`,
     `If-None-Match on put: ${told(found.conditionalPut)}`,
     `If-None-Match on complete: ${told(found.conditionalComplete)}`,
+    `ListMultipartUploads: ${uploads}`,
   ];
 }
 
@@ -59,6 +66,10 @@ interface Sent {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+interface FoundByParts extends Pick<S3Capabilities, 'conditionalComplete' | 'listsUploads'> {
+  readonly refusesWrongPart: boolean;
+}
+
 class Probe {
   private readonly connection: S3Connection;
   private readonly key: string;
@@ -80,6 +91,7 @@ class Probe {
         checksCrc32: refusesWrongPut && parts.refusesWrongPart,
         conditionalPut,
         conditionalComplete: parts.conditionalComplete,
+        listsUploads: parts.listsUploads,
       };
     } finally {
       const answer = await this.connection.data({ method: 'DELETE', key: this.key }, this.signal);
@@ -141,11 +153,12 @@ class Probe {
   }
 
   /** A multipart upload of one part onto the object that exists by now. */
-  private async probeParts(): Promise<{ refusesWrongPart: boolean; conditionalComplete: boolean }> {
+  private async probeParts(): Promise<FoundByParts> {
     const target = { Bucket: this.connection.bucket, Key: this.connection.fullKey(this.key) };
     const { UploadId = '' } = await this.control((client, options) =>
       client.send(new CreateMultipartUploadCommand(target), options),
     );
+    const listsUploads = await this.lists(UploadId);
     const query = { partNumber: '1', uploadId: UploadId };
     const refusesWrongPart = await this.refusesWrong(query);
     const part = await this.requireStored({ bytes: OTHER, crc: crc32(OTHER), query });
@@ -156,7 +169,16 @@ class Probe {
         client.send(new AbortMultipartUploadCommand(upload), options),
       );
     }
-    return { refusesWrongPart, conditionalComplete };
+    return { refusesWrongPart, conditionalComplete, listsUploads };
+  }
+
+  private async lists(uploadId: string): Promise<boolean> {
+    try {
+      return (await uploadsOf(this.connection, this.key, this.signal)).includes(uploadId);
+    } catch (error) {
+      if (hasCode(error, 'STORE_DENIED', 'STORE_REFUSED', 'OBJECT_NOT_FOUND')) return false;
+      throw error;
+    }
   }
 
   private async refusesComplete(upload: Upload, etag: string | undefined): Promise<boolean> {

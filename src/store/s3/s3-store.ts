@@ -19,6 +19,7 @@ import type {
 import type { S3Capabilities } from './capabilities.ts';
 import { describeCapabilities, probeCapabilities } from './capabilities.ts';
 import { getObject } from './get-object.ts';
+import { uploadsOf } from './list-uploads.ts';
 import { parseCrc32 } from './printed-crc.ts';
 import { abortUpload, putMultipart } from './put-multipart.ts';
 import type { MultipartPut } from './put-multipart.ts';
@@ -119,7 +120,8 @@ export class S3Store implements ObjectStore {
 
   async abandon(key: string, uploadIds: readonly string[], signal: AbortSignal): Promise<void> {
     requireKey(key);
-    for (const uploadId of uploadIds) await abortUpload(this.connection, key, uploadId, signal);
+    const ids = new Set([...uploadIds, ...(await this.unnamedUploads(key, signal))]);
+    for (const uploadId of ids) await abortUpload(this.connection, key, uploadId, signal);
   }
 
   /** Asks for what is not there: any answer carries the store's Date. */
@@ -249,6 +251,16 @@ export class S3Store implements ObjectStore {
     const isProven = this.capabilities?.checksCrc32 === true && head.ChecksumType !== 'COMPOSITE';
     const crc32 = isProven ? parseCrc32(head.ChecksumCRC32 ?? '') : undefined;
     return crc32 === undefined ? stored : { ...stored, crc32 };
+  }
+
+  /** What is recorded is ended also where a store does not list: the unrecorded are empty (rule 24). */
+  private async unnamedUploads(key: string, signal: AbortSignal): Promise<string[]> {
+    try {
+      return await uploadsOf(this.connection, key, signal);
+    } catch (error) {
+      if (hasCode(error, 'STORE_DENIED', 'STORE_REFUSED', 'OBJECT_NOT_FOUND')) return [];
+      throw error;
+    }
   }
 
   private listPage(

@@ -62,6 +62,16 @@ test('rule 24: an intent that never finished is erased twice, a late window apar
   expect(world.catalog.eraseQueue).toEqual([]);
 });
 
+test('rule 24: an upload that a crash left before its record is ended with its key', async () => {
+  const world = eraseWorld();
+  const record = segmentRecord([0, 10], { uploadIds: [] });
+  world.objects.unfinished.set('never recorded', record.objectKey);
+  world.objects.unfinished.set('another’s', `${record.objectKey}-longer`);
+  world.catalog.enqueue(record, false);
+  expect(await world.eraser.pass(signal)).toEqual({ erased: 0, passed: 1, failed: 0 });
+  expect([...world.objects.unfinished.keys()]).toEqual(['another’s']);
+});
+
 test('rule 24: a first pass whose abandon fails is no pass', async () => {
   const fault = { kind: 'fail', code: 'STORE_UNAVAILABLE' } as const;
   const world = eraseWorld(scripted({ op: 'abandon', calls: { start: 0, end: 1 }, fault }));

@@ -1,4 +1,5 @@
 // docs/waiting-reasons.md and docs/findings.md: two closed sets of codes, each with its words.
+import { operatorFindingCodes } from '../../src/operator/findings.ts';
 import { findingCodes } from '../../src/uploader/partition-state.ts';
 import { waitingReasons } from '../../src/uploader/waiting-reason.ts';
 import { code, markdownTable, pageHead } from './markdown.ts';
@@ -16,12 +17,12 @@ ${setTable('reason', waitingReasons)}`
 
 export function printFindings(): string {
   return (
-    pageHead('Findings', '`src/uploader/partition-state.ts`') +
+    pageHead('Findings', '`src/uploader/partition-state.ts` and `src/operator/findings.ts`') +
     `
 A finding is something an operator should know: it stays until its cause is gone. \`logtier inventory describe\` and
 \`logtier why\` print the findings of a partition, each with what is special about it.
 
-${setTable('finding', findingCodes)}`
+${setTable('finding', { ...findingCodes, ...operatorFindingCodes })}`
   );
 }
 

@@ -19,7 +19,7 @@ import { VERSION } from './version.ts';
 /** Longest waits of a page for what it can do without. */
 const BROKER_WAIT_MS = 3_000;
 const METASTORE_WAIT_MS = 5_000;
-/** One check of `doctor`; the command line waits 30 s. */
+/** All checks of `doctor` together, which run side by side; the command line waits 30 s. */
 const CHECK_MS = 15_000;
 /** How long an answer of a store or the broker counts for /readyz. */
 const ANSWER_MS = 10_000;

@@ -3,14 +3,13 @@ import type { Clock } from '../platform/clock.ts';
 import type { Disk } from '../platform/disk.ts';
 import type { PartitionSnapshot } from '../segment/segment-record.ts';
 import { coverOf } from '../kafka/segment-cover.ts';
-import { activeBytes, learnClosedFacts } from './closed-facts.ts';
 import { closedSegments, type ClosedSegment } from './closed-segments.ts';
 import type { CopyQueue } from './copy-queue.ts';
 import { finishedOf } from './copy-plan.ts';
 import type { PartitionCopy } from './copy-workers.ts';
 import type { Leadership } from './leadership.ts';
+import { localDeadlines } from './local-deadlines.ts';
 import type { PartitionState } from './partition-state.ts';
-import { deletionTimesMs } from './retention-headroom.ts';
 import type { LocalPartitionStatus, LocalSegmentStatus } from './uploader-status.ts';
 import type { Waiting } from './waiting-reason.ts';
 
@@ -29,20 +28,19 @@ export async function localPartitionStatus(
   const { topic, partition, logDir, fileNames } = state.directory;
   const files = fileNames.map((name) => ({ name, sizeBytes: undefined }));
   const local = closedSegments(`${topic}-${partition}`, files);
-  await learnClosedFacts(deps.disk, state, local);
-  const active = await activeBytes(deps.disk, state, local);
-  const retained = local.closed.map(({ startOffset }) => ({
-    startOffset,
-    bytes: state.closedFacts.get(startOffset)?.logBytes ?? 0,
-    maxTimestampMs: state.closedFacts.get(startOffset)?.maxTimestampMs,
-  }));
-  const config = deps.leadership.config(topic);
-  const retention = config ?? { retentionMs: -1, retentionBytes: -1 };
-  const now = { wallMs: deps.clock.wallMs(), activeBytes: active, bytesPerSecond: 0 };
-  const deadlines = deletionTimesMs(retained, retention, now);
+  const { deletableAtMs, activeBytes } = await localDeadlines(
+    deps,
+    state,
+    local,
+    deps.leadership.config(topic),
+  );
   const snapshot = deps.peek(state);
-  const closed = local.closed.map((segment, index) =>
-    segmentStatus(deps, { state, segment, snapshot }, deadlines[index] ?? Infinity),
+  const closed = local.closed.map((segment) =>
+    segmentStatus(
+      deps,
+      { state, segment, snapshot },
+      deletableAtMs.get(segment.startOffset) ?? Infinity,
+    ),
   );
   const belief = deps.leadership.belief(topic, partition);
   return {
@@ -57,7 +55,7 @@ export async function localPartitionStatus(
     segments:
       local.activeOffset === undefined
         ? closed
-        : [...closed, activeStatus(local.activeOffset, active)],
+        : [...closed, activeStatus(local.activeOffset, activeBytes)],
     lastUploadMs: state.lastUploadMs,
     findings: state.findings(),
   };

@@ -14,7 +14,7 @@ export interface SegmentWait {
   readonly attempts: number;
   /** Monotonic: earliest next try. */
   readonly notBeforeMs: number;
-  /** Monotonic, of the first try that missed a snapshot or an index (rule 12). */
+  /** Monotonic, of the first try that missed a snapshot, an index or the end of the log (rule 12). */
   readonly missingSinceMs: number | undefined;
 }
 

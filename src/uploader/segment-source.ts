@@ -24,10 +24,13 @@ import {
 } from '../segment/segment-object.ts';
 import { AbortedTransactions } from './aborted-transactions.ts';
 import { readWhole, type LocalSegment } from './local-segment.ts';
-import { scanLog, type BatchVisitor } from './scan-log.ts';
+import { scanLog, type BatchVisitor, type ScannedLog } from './scan-log.ts';
 
 export interface SourceSettings {
-  /** The grace is over: go on without what is missing. False: TRUNCATED_FILE, to be tried again. */
+  /**
+   * The grace is over: go on without what is missing, and believe that a log ends where it ends. False:
+   * TRUNCATED_FILE, to be tried again.
+   */
   readonly mayRebuild: boolean;
 }
 
@@ -41,21 +44,20 @@ export interface SegmentSource {
 
 /**
  * Reads the whole log once. Retriable: SOURCE_CHANGED when the leader-epoch-checkpoint contradicts the
- * batches (rule 15), TRUNCATED_FILE. For good: CORRUPT_BATCH, UNSUPPORTED_FORMAT.
+ * batches (rule 15), TRUNCATED_FILE within the grace. For good: CORRUPT_BATCH, UNSUPPORTED_FORMAT.
  */
 export async function readSegmentSource(
   segment: LocalSegment,
   settings: SourceSettings,
   signal: AbortSignal,
 ): Promise<SegmentSource> {
-  const { place, logStat } = segment;
+  const { logStat } = segment;
   if (logStat.sizeBytes > LARGEST_LOG_BYTES) {
     throw new LogtierError('UNSUPPORTED_FORMAT', `a log of ${logStat.sizeBytes} bytes`);
   }
   const found = await readFiles(segment);
   const visitor = new SourceVisitor(segment, found);
-  const scan = { baseOffset: place.startOffset, logBytes: logStat.sizeBytes };
-  const log = await scanLog(segment.log, scan, visitor, signal);
+  const log = await scanClosedLog({ segment, visitor }, settings, signal);
   const summary = visitor.summary();
   requireEnd(segment, summary);
   const source: SegmentSource = {
@@ -66,6 +68,25 @@ export async function readSegmentSource(
   };
   if (!settings.mayRebuild) requireAll(source, visitor.faults);
   return source;
+}
+
+/** A closed log whose last batch is cut may still be on its way to this disk; after the grace it is damaged. */
+async function scanClosedLog(
+  { segment, visitor }: { readonly segment: LocalSegment; readonly visitor: BatchVisitor },
+  { mayRebuild }: SourceSettings,
+  signal: AbortSignal,
+): Promise<ScannedLog> {
+  const { place, logStat } = segment;
+  const scan = { baseOffset: place.startOffset, logBytes: logStat.sizeBytes };
+  try {
+    return await scanLog(segment.log, scan, visitor, signal);
+  } catch (error) {
+    if (!hasCode(error, 'TRUNCATED_FILE')) throw error;
+    throw new LogtierError(mayRebuild ? 'CORRUPT_BATCH' : 'TRUNCATED_FILE', error.message, {
+      cause: error,
+      details: { ...error.details, ...(mayRebuild ? {} : { waiting: 'STILL_CHANGING' }) },
+    });
+  }
 }
 
 /** The small files whose format holds; undefined when missing or not. */

@@ -3,7 +3,6 @@
 import { LogtierError } from '../base/errors.ts';
 import { mapAtOnce } from '../base/map-at-once.ts';
 import type { PartitionSnapshot } from '../segment/segment-record.ts';
-import { activeBytes, learnClosedFacts } from './closed-facts.ts';
 import { CopyQueue } from './copy-queue.ts';
 import {
   runCopyWorkers,
@@ -14,13 +13,13 @@ import {
 import { Eraser } from './eraser.ts';
 import { leaderProbe } from './leader-probe.ts';
 import { Leadership } from './leadership.ts';
+import { localDeadlines } from './local-deadlines.ts';
 import { localPartitionStatus } from './local-status.ts';
 import type { LocalDirectory } from './local-directory.ts';
 import type { UploaderMetrics } from './metrics.ts';
 import { PartitionState, type PartitionFinding } from './partition-state.ts';
 import { planPartition, type PartitionDeps, type PartitionPlan } from './partition-uploader.ts';
 import { RetentionPass } from './retention-pass.ts';
-import { deletionTimesMs } from './retention-headroom.ts';
 import { SegmentWatcher } from './segment-watcher.ts';
 import type { EraseQueue, MetastoreClock } from './segment-ledger.ts';
 import type { TopicSettings, UploaderSettings } from './settings.ts';
@@ -272,8 +271,12 @@ export class Uploader implements UploaderStatus {
   }
 
   private async enqueue(state: PartitionState, plan: PartitionPlan): Promise<void> {
-    await learnClosedFacts(this.deps.disk, state, plan.local);
-    const deadlines = await this.deadlines(state, plan);
+    const { deletableAtMs } = await localDeadlines(
+      this.deps,
+      state,
+      plan.local,
+      plan.belief.config,
+    );
     const nowMs = this.deps.clock.monotonicMs();
     const due = plan.planned.filter(
       ({ segment }) => (state.waits.get(segment.startOffset)?.notBeforeMs ?? 0) <= nowMs,
@@ -288,11 +291,11 @@ export class Uploader implements UploaderStatus {
       storeName: resumes?.store ?? state.rule?.store ?? '',
       resumes,
       logBytes: state.closedFacts.get(segment.startOffset)?.logBytes ?? 0,
-      deadlineMs: deadlines.get(segment.startOffset) ?? Infinity,
+      deadlineMs: deletableAtMs.get(segment.startOffset) ?? Infinity,
       queuedMs: this.deps.clock.wallMs(),
     }));
     if (this.queue.replace(plan.claim.id, jobs) === 'full') this.stepLater(state);
-    this.reportHeadroom(state, plan, deadlines);
+    this.reportHeadroom(state, plan, deletableAtMs);
   }
 
   /** What did not fit into the queue is offered again. */
@@ -301,35 +304,16 @@ export class Uploader implements UploaderStatus {
     this.dirty.add(state);
   }
 
-  private async deadlines(
-    state: PartitionState,
-    plan: PartitionPlan,
-  ): Promise<ReadonlyMap<bigint, number>> {
-    const { config } = plan.belief;
-    if (config === undefined) return new Map();
-    const segments = plan.local.closed.map(({ startOffset }) => ({
-      startOffset,
-      bytes: state.closedFacts.get(startOffset)?.logBytes ?? 0,
-      maxTimestampMs: state.closedFacts.get(startOffset)?.maxTimestampMs,
-    }));
-    const active = await activeBytes(this.deps.disk, state, plan.local);
-    const now = { wallMs: this.deps.clock.wallMs(), activeBytes: active, bytesPerSecond: 0 };
-    const times = deletionTimesMs(segments, config, now);
-    return new Map(
-      segments.map(({ startOffset }, index) => [startOffset, times[index] ?? Infinity]),
-    );
-  }
-
   private reportHeadroom(
     state: PartitionState,
     plan: PartitionPlan,
-    deadlines: ReadonlyMap<bigint, number>,
+    deletableAtMs: ReadonlyMap<bigint, number>,
   ): void {
     state.retract('HEADROOM_LOW');
     const wallMs = this.deps.clock.wallMs();
     const nearest = Math.min(
       Infinity,
-      ...plan.planned.map(({ segment }) => deadlines.get(segment.startOffset) ?? Infinity),
+      ...plan.planned.map(({ segment }) => deletableAtMs.get(segment.startOffset) ?? Infinity),
     );
     if (nearest - wallMs > this.settings.headroomAlarmMs) return;
     const seconds = Math.max(0, Math.round((nearest - wallMs) / 1000));

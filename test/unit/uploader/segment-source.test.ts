@@ -68,6 +68,24 @@ test('rule 12: a log that reaches into the next segment is damaged', async () =>
   await expect(world.copy(await world.claim())).rejects.toMatchObject({ code: 'CORRUPT_BATCH' });
 });
 
+test('rule 12: a closed log that ends inside a batch is waited for, and damaged after the grace', async () => {
+  const world = await uploadWorld();
+  const first = world.segments[0]!;
+  const cut = first.log.subarray(0, first.log.length - 9);
+  await writeFile(world.path(first.baseOffset, 'log'), cut);
+  const claim = await world.claim();
+  await expect(world.copy(claim)).rejects.toMatchObject({
+    code: 'TRUNCATED_FILE',
+    details: { waiting: 'STILL_CHANGING' },
+  });
+  world.mayRebuild = true;
+  await expect(world.copy(claim)).rejects.toMatchObject({ code: 'CORRUPT_BATCH' });
+  expect(world.catalog.records()).toEqual([]);
+  await writeFile(world.path(first.baseOffset, 'log'), first.log);
+  await world.copy(claim);
+  await expectAllRemote(world);
+});
+
 test('rule 12: message format 1 is not tiered', async () => {
   const world = await uploadWorld();
   const first = world.segments[0]!;

@@ -1,4 +1,4 @@
-import { appendFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { LogtierError } from '../../../src/base/errors.ts';
@@ -206,6 +206,20 @@ test('a damaged segment is set aside with a finding, and the others go on', asyn
   const bytes = await readFile(path);
   bytes[100] = (bytes[100] ?? 0) ^ 1;
   await writeFile(path, bytes);
+  await world.uploader.start();
+  await eventually(() => world.finishedStarts(), [0n, 40n]);
+  await eventually(() => world.reasons(), ['remote', 'QUARANTINED', 'remote', 'ACTIVE']);
+  const { findings } = await world.status();
+  expect(
+    findings.map(({ code, startOffset, endOffset }) => [code, startOffset, endOffset]),
+  ).toEqual([['QUARANTINED', 20n, second?.nextOffset]]);
+});
+
+test('a closed log that ends inside a batch is set aside after the grace, and the others go on', async () => {
+  const world = await uploaderWorld({ settings: { snapshotGraceMs: 100 } });
+  const [, second] = await world.addPartition('orders', { segments: 3 });
+  const path = join(world.directory('orders'), segmentFileName(20n, 'log'));
+  await truncate(path, (second?.log.length ?? 0) - 5);
   await world.uploader.start();
   await eventually(() => world.finishedStarts(), [0n, 40n]);
   await eventually(() => world.reasons(), ['remote', 'QUARANTINED', 'remote', 'ACTIVE']);

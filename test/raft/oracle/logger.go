@@ -1,0 +1,27 @@
+package main
+
+import "fmt"
+
+// logger keeps the lines of one command; what raft would stop for becomes a panic.
+type logger struct{ world *world }
+
+func (l logger) line(level string, v ...any) {
+	l.world.logs = append(l.world.logs, level+" "+fmt.Sprint(v...))
+}
+
+func (l logger) linef(level, format string, v ...any) {
+	l.world.logs = append(l.world.logs, level+" "+fmt.Sprintf(format, v...))
+}
+
+func (l logger) Debug(v ...any)                   { l.line("DEBUG", v...) }
+func (l logger) Debugf(format string, v ...any)   { l.linef("DEBUG", format, v...) }
+func (l logger) Info(v ...any)                    { l.line("INFO", v...) }
+func (l logger) Infof(format string, v ...any)    { l.linef("INFO", format, v...) }
+func (l logger) Warning(v ...any)                 { l.line("WARN", v...) }
+func (l logger) Warningf(format string, v ...any) { l.linef("WARN", format, v...) }
+func (l logger) Error(v ...any)                   { l.line("ERROR", v...) }
+func (l logger) Errorf(format string, v ...any)   { l.linef("ERROR", format, v...) }
+func (l logger) Fatal(v ...any)                   { panic(fmt.Sprint(v...)) }
+func (l logger) Fatalf(format string, v ...any)   { panic(fmt.Sprintf(format, v...)) }
+func (l logger) Panic(v ...any)                   { panic(fmt.Sprint(v...)) }
+func (l logger) Panicf(format string, v ...any)   { panic(fmt.Sprintf(format, v...)) }

@@ -58,7 +58,6 @@ export function openOperatorPages(base: SidecarBase, parts: OperatorParts): Oper
       decompress,
       diskSpace: diskSpaceOf,
       cache: () => cacheState(cache),
-      erasures: () => [],
     },
     {
       ...identity,

@@ -37,7 +37,11 @@ export function remoteCatalog({ queries, view }: MetastoreAccess): RemoteCatalog
       return answer.value.objects.map((entry) => ({
         id: partitionIdOf(entry.partition),
         store: entry.store,
+        objectKey: entry.objectKey,
         objectBytes: Number(entry.objectBytes),
+        passes: entry.passes,
+        queuedMs: Number(entry.queuedMs),
+        dueInMs: Math.max(0, Number(entry.dueMs - answer.value.replicatedClockMs)),
       }));
     },
     status: async (signal) => {

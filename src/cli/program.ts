@@ -262,7 +262,11 @@ function addRecords(program: Command, host: CliHost, end: CommandEnd): void {
 }
 
 function addCare(program: Command, host: CliHost, end: CommandEnd): void {
-  child(program, 'tasks', 'copies and erasures in flight, with rate and time left')
+  child(
+    program,
+    'tasks',
+    'copies in flight with rate and time left, erasures with their next due time and last error',
+  )
     .option('-w, --watch', 'until Ctrl-C')
     .action(({ watch }: { watch?: boolean }) =>
       withCalls(program, host, (context) => tasks(context, watch === true)),

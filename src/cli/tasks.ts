@@ -1,10 +1,10 @@
-// `logtier tasks`: copies and erasures in flight, with rate and time left.
+// `logtier tasks`: copies in flight, and the delete queue with its due times and failures.
 import type { TaskLine, WatchTasksResponse } from '../gen/logtier/v1/operator.ts';
 import type { CommandContext } from './command-context.ts';
 import { bytesCell, durationCell, jsonDocument, printJson, printJsonLine } from './printed.ts';
 import { printTable, type Column } from './table.ts';
 
-function columns(exact: boolean): Column<TaskLine>[] {
+function columns(exact: boolean, atMs: bigint): Column<TaskLine>[] {
   const right = true;
   return [
     { header: 'KIND', cell: ({ kind }) => kind },
@@ -19,7 +19,9 @@ function columns(exact: boolean): Column<TaskLine>[] {
       right,
     },
     { header: 'LEFT', cell: ({ etaMs }) => durationCell(etaMs), right },
+    { header: 'DUE IN', cell: ({ dueMs }) => durationCell(dueMs && dueMs - atMs), right },
     { header: 'TRY', cell: ({ attempt }) => String(attempt), right },
+    { header: 'LAST ERROR', cell: ({ error }) => error },
   ];
 }
 
@@ -37,12 +39,18 @@ export async function tasks(context: CommandContext, watch: boolean): Promise<vo
 }
 
 function tasksText(context: CommandContext, answer: WatchTasksResponse, watch: boolean): string {
-  const { queued, atMs } = answer;
-  if (watch && (context.format === 'json' || !context.io.isTerminal)) {
-    return printJsonLine(jsonDocument('TaskList', answer.tasks, { queued, atMs }));
+  const { tasks: lines, queued, atMs, moreErasures, erasuresUnknown } = answer;
+  if (context.format === 'json' || (watch && !context.io.isTerminal)) {
+    const more = { queued, atMs, moreErasures, erasuresUnknown };
+    const document = jsonDocument('TaskList', lines, more);
+    return watch ? printJsonLine(document) : printJson(document);
   }
-  if (context.format === 'json')
-    return printJson(jsonDocument('TaskList', answer.tasks, { queued, atMs }));
   const clear = watch ? '\u001B[H\u001B[2J' : '';
-  return `${clear}${printTable(columns(context.exactBytes), answer.tasks)}${queued} queued\n`;
+  const notes = [
+    `${queued} queued`,
+    ...(moreErasures ? ['more objects wait to be erased than are shown'] : []),
+    ...(erasuresUnknown === '' ? [] : [`the delete queue is not known: ${erasuresUnknown}`]),
+  ];
+  const table = printTable(columns(context.exactBytes, atMs), lines);
+  return `${clear}${table}${notes.join('\n')}\n`;
 }

@@ -29,7 +29,13 @@ export interface CatalogStatus {
 export interface QueuedErase {
   readonly id: PartitionId;
   readonly store: string;
+  readonly objectKey: string;
   readonly objectBytes: number;
+  /** Erase passes done. */
+  readonly passes: number;
+  readonly queuedMs: number;
+  /** By the replicated clock; 0: due now. */
+  readonly dueInMs: number;
 }
 
 /** Errors: METASTORE_UNAVAILABLE, NOT_READY, DEADLINE_EXCEEDED (retry); NOT_FOUND where it says so. */
@@ -45,7 +51,7 @@ export interface RemoteCatalog {
     segmentId: SegmentId,
     signal: AbortSignal,
   ): Promise<SegmentRecord | undefined>;
-  /** All that is queued, due or not; at most `limit`, which the caller takes for "and more". */
+  /** All that is queued, what is due first first; at most `limit`, which the caller takes for "and more". */
   eraseQueue(limit: number, signal: AbortSignal): Promise<readonly QueuedErase[]>;
   status(signal: AbortSignal): Promise<CatalogStatus>;
   /** Age of the view's last progress mark; Infinity before the first (rule 21). */

@@ -66,7 +66,7 @@ export function operatorService(deps: OperatorDeps, settings: OperatorServiceSet
       return { segment: segmentMessage(segment), topic };
     },
     listRemoteSegments: (request, { signal }) => listSegments(deps.catalog, request, signal),
-    watchTasks: (_request, { signal }) => watchTasks(deps, signal),
+    watchTasks: (_request, { signal }) => watchTasks(deps, settings, signal),
     readObject: (request, { signal }) =>
       readObject({ finder, stores: deps.stores }, request, signal),
     readRecords: (request, { signal }) => readRecords(deps, checkedRead(request), signal),

@@ -8,6 +8,7 @@ import type { Clock } from '../platform/clock.ts';
 import type { Logger } from '../platform/log.ts';
 import type { ObjectStore } from '../store/object-store.ts';
 import type { UploaderMetrics } from './metrics.ts';
+import type { EraserStatus } from './uploader-status.ts';
 import type { ErasePrefixTask, EraseQueue, EraseTask } from './segment-ledger.ts';
 
 /** A store and how long a writer of it may come late: S3 1 h, HDFS 24 h. */
@@ -41,6 +42,8 @@ export interface EraseReport {
 const BATCH_OBJECTS = 1_000;
 /** Keys deleted for one listing of a prefix before the listing counts as not empty. */
 const PREFIX_KEYS = 1_000;
+/** Failures that are remembered for the operator's pages. */
+const MOST_FAILURES = 1_000;
 /** Refused entries are not asked for again sooner. */
 const REFUSED_WAIT_MS = 10 * 60_000;
 /** A pass renews it; who dies in mid-pass holds the others up no longer. */
@@ -52,6 +55,8 @@ export class Eraser {
   private readonly stopping = new AbortController();
   /** When a refused entry may be tried again, by its key: one bad object must not hide the others. */
   private readonly refused = new Map<string, number>();
+  private readonly failures = new Map<string, string>();
+  private inHand: ReadonlySet<string> = new Set();
   private running: Promise<void> | undefined;
 
   constructor(deps: EraserDeps, settings: EraserSettings) {
@@ -66,6 +71,10 @@ export class Eraser {
   async stop(): Promise<void> {
     this.stopping.abort(new LogtierError('ABORTED', 'the eraser stops'));
     await this.running;
+  }
+
+  status(): EraserStatus {
+    return { inHand: this.inHand, failures: this.failures };
   }
 
   /** One bounded pass over every store whose share is free. Store failures are counted, not thrown. */
@@ -105,7 +114,13 @@ export class Eraser {
     metrics.remote_delete_lag_segments.set(due.objects.length, { store: name });
     const dueBytes = due.objects.reduce((bytes, task) => bytes + task.objectBytes, 0);
     metrics.remote_delete_lag_bytes.set(dueBytes, { store: name });
-    let report = await this.eraseObjects(name, store, tasks, signal);
+    this.inHand = new Set(tasks.map(({ objectKey }) => objectKey));
+    let report: EraseReport;
+    try {
+      report = await this.eraseObjects(name, store, tasks, signal);
+    } finally {
+      this.inHand = new Set();
+    }
     for (const task of due.prefixes) {
       report = sum(report, await this.erasePrefix(name, store, task, signal));
     }
@@ -121,6 +136,7 @@ export class Eraser {
     const gone = await this.deleteAll(name, store, tasks, signal);
     let report: EraseReport = { erased: 0, passed: 0, failed: tasks.length - gone.length };
     for (const task of gone) {
+      this.failures.delete(task.objectKey);
       // Positive that nobody writes: it was finished once, or a first pass lies a late window back.
       const isLast = task.everFinished || task.passes > 0;
       if (isLast) await this.deps.queue.erased(task, signal);
@@ -151,7 +167,7 @@ export class Eraser {
       return ready.filter((task) => !refusedKeys.has(task.objectKey));
     } catch (error) {
       this.requireOurs(error, signal);
-      for (const key of keys) this.fail(name, key, String(error));
+      for (const key of keys) this.fail(name, key, wordsOf(error));
       return [];
     }
   }
@@ -168,7 +184,7 @@ export class Eraser {
       return true;
     } catch (error) {
       this.requireOurs(error, signal);
-      this.fail(name, task.objectKey, String(error));
+      this.fail(name, task.objectKey, wordsOf(error));
       return false;
     }
   }
@@ -187,12 +203,13 @@ export class Eraser {
       }
       const refusals = keys.length === 0 ? [] : await store.objects.delete(keys, signal);
       for (const { key, reason } of refusals) this.refuse(name, key, reason);
+      this.failures.delete(task.keyPrefix);
       const waitMs = keys.length === 0 ? store.lateWindowMs : 0;
       await this.deps.queue.listed(task, keys.length === 0, waitMs, signal);
       return { erased: keys.length - refusals.length, passed: 0, failed: refusals.length };
     } catch (error) {
       this.requireOurs(error, signal);
-      this.fail(name, task.keyPrefix, String(error));
+      this.fail(name, task.keyPrefix, wordsOf(error));
       return { erased: 0, passed: 0, failed: 1 };
     }
   }
@@ -204,6 +221,10 @@ export class Eraser {
 
   private fail(store: string, key: string, reason: string): void {
     this.deps.metrics.remote_delete_errors_total.add(1, { store });
+    const [oldest] = this.failures.keys();
+    if (oldest !== undefined && this.failures.size >= MOST_FAILURES) this.failures.delete(oldest);
+    this.failures.delete(key);
+    this.failures.set(key, reason);
     this.deps.logger.warn({ store, key, reason }, 'an object was not deleted; it stays queued');
   }
 
@@ -225,4 +246,8 @@ function sum(left: EraseReport, right: EraseReport): EraseReport {
     passed: left.passed + right.passed,
     failed: left.failed + right.failed,
   };
+}
+
+function wordsOf(error: unknown): string {
+  return error instanceof LogtierError ? `${error.code}: ${error.message}` : String(error);
 }

@@ -56,6 +56,13 @@ export interface CopyTask {
   readonly sinceMs: number;
 }
 
+/** What the eraser of this process knows of the delete queue, by object key. */
+export interface EraserStatus {
+  readonly inHand: ReadonlySet<string>;
+  /** The last failure of each object that was not deleted. */
+  readonly failures: ReadonlyMap<string, string>;
+}
+
 export interface UploaderStatus {
   /** Looks at sizes on disk, so it takes a moment; undefined topic: all. */
   partitions(
@@ -63,6 +70,7 @@ export interface UploaderStatus {
     signal: AbortSignal,
   ): Promise<readonly LocalPartitionStatus[]>;
   tasks(): { readonly copies: readonly CopyTask[]; readonly queued: number };
+  erasures(): EraserStatus;
   /** Of the whole sidecar: log directories, watches, the delete queue. */
   findings(): readonly PartitionFinding[];
   /** Gives up the claim on one partition; the true leader claims again. NOT_FOUND when it holds none. */

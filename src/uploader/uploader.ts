@@ -24,7 +24,12 @@ import { SegmentWatcher } from './segment-watcher.ts';
 import type { EraseQueue, MetastoreClock } from './segment-ledger.ts';
 import type { TopicSettings, UploaderSettings } from './settings.ts';
 import { topicRules, type TopicRules } from './topic-rules.ts';
-import type { CopyTask, LocalPartitionStatus, UploaderStatus } from './uploader-status.ts';
+import type {
+  CopyTask,
+  EraserStatus,
+  LocalPartitionStatus,
+  UploaderStatus,
+} from './uploader-status.ts';
 
 export interface UploaderDeps extends Omit<PartitionDeps, 'leadership' | 'stores'> {
   readonly metrics: UploaderMetrics;
@@ -139,6 +144,10 @@ export class Uploader implements UploaderStatus {
         : [{ topic: directory.topic, partition: directory.partition, ...inFlight }],
     );
     return { copies, queued: this.queue.size };
+  }
+
+  erasures(): EraserStatus {
+    return this.eraser.status();
   }
 
   findings(): readonly PartitionFinding[] {

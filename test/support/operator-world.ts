@@ -15,6 +15,7 @@ import type { PartitionFinding } from '../../src/uploader/partition-state.ts';
 import { topicSettings } from '../../src/uploader/settings.ts';
 import type {
   CopyTask,
+  EraserStatus,
   LocalPartitionStatus,
   LocalSegmentStatus,
   UploaderStatus,
@@ -245,6 +246,7 @@ export class FakeUploader implements UploaderStatus {
   all: readonly LocalPartitionStatus[] = [];
   copies: readonly CopyTask[] = [];
   queued = 0;
+  eraser: EraserStatus = { inHand: new Set(), failures: new Map() };
   own: readonly PartitionFinding[] = [];
   unready: readonly string[] = [];
   readonly released: string[] = [];
@@ -256,6 +258,10 @@ export class FakeUploader implements UploaderStatus {
 
   tasks() {
     return { copies: this.copies, queued: this.queued };
+  }
+
+  erasures() {
+    return this.eraser;
   }
 
   findings() {

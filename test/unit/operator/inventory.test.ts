@@ -217,9 +217,10 @@ test('describes a partition with its holes, its head-room, its queue and its set
     ]),
   ];
   const id = { topicId: ORDERS, partition: 0 };
+  const queued = { objectKey: 'c/orders/9', passes: 0, queuedMs: 1, dueInMs: 0 };
   made.catalog.queue = [
-    { id, store: 'main', objectBytes: 30 },
-    { id: { ...id, partition: 1 }, store: 'main', objectBytes: 40 },
+    { id, store: 'main', objectBytes: 30, ...queued },
+    { id: { ...id, partition: 1 }, store: 'main', objectBytes: 40, ...queued },
   ];
   const answer = await describePartition(made, settings, { topic: 'orders', partition: 0 }, never);
   expect(answer).toEqual({

@@ -78,7 +78,6 @@ function deps(): OperatorDeps {
     diskSpace: diskSpaceOf,
     cache: () => ({ isOn: true, words: '' }),
     decompress,
-    erasures: () => [],
     stores: new Map<string, ObjectStore>([['main', store]]),
     remote: {
       async *fetch() {

@@ -78,6 +78,9 @@ test('rule 24: a first pass whose abandon fails is no pass', async () => {
   world.catalog.enqueue(segmentRecord([0, 10], { uploadIds: ['u'] }), false);
   expect(await world.eraser.pass(signal)).toEqual({ erased: 0, passed: 0, failed: 1 });
   expect(world.catalog.eraseQueue).toMatchObject([{ passes: 0 }]);
+  expect([...world.eraser.status().failures.values()]).toEqual([
+    expect.stringContaining('STORE_UNAVAILABLE'),
+  ]);
   expect(await world.eraser.pass(signal)).toEqual({ erased: 0, passed: 1, failed: 0 });
 });
 

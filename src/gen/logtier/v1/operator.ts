@@ -186,15 +186,28 @@ export interface TaskLine {
   doneBytes: bigint;
   totalBytes: bigint;
   bytesPerSecond: bigint;
-  etaMs?: bigint | undefined;
+  etaMs?:
+    | bigint
+    | undefined;
+  /** of an erasure: which of its passes */
   attempt: number;
   sinceMs: bigint;
+  /** of an erasure that waits for late writers: its next pass, by this sidecar's clock */
+  dueMs?:
+    | bigint
+    | undefined;
+  /** of an erasure: the last failure that this sidecar met; empty: none */
+  error: string;
 }
 
 export interface WatchTasksResponse {
   tasks: TaskLine[];
   queued: bigint;
   atMs: bigint;
+  /** only those that come due first are told */
+  moreErasures: boolean;
+  /** why the delete queue was not told; empty: it was */
+  erasuresUnknown: string;
 }
 
 export interface ReadObjectRequest {
@@ -1789,6 +1802,8 @@ function createBaseTaskLine(): TaskLine {
     etaMs: undefined,
     attempt: 0,
     sinceMs: 0n,
+    dueMs: undefined,
+    error: "",
   };
 }
 
@@ -1844,6 +1859,15 @@ export const TaskLine: MessageFns<TaskLine> = {
         throw new globalThis.Error("value provided for field message.sinceMs of type uint64 too large");
       }
       writer.uint32(88).uint64(message.sinceMs);
+    }
+    if (message.dueMs !== undefined) {
+      if (BigInt.asUintN(64, message.dueMs) !== message.dueMs) {
+        throw new globalThis.Error("value provided for field message.dueMs of type uint64 too large");
+      }
+      writer.uint32(96).uint64(message.dueMs);
+    }
+    if (message.error !== "") {
+      writer.uint32(106).string(message.error);
     }
     return writer;
   },
@@ -1949,6 +1973,22 @@ export const TaskLine: MessageFns<TaskLine> = {
             message.sinceMs = reader.uint64() as bigint;
             continue;
           }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.dueMs = reader.uint64() as bigint;
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.error = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1963,7 +2003,7 @@ export const TaskLine: MessageFns<TaskLine> = {
 };
 
 function createBaseWatchTasksResponse(): WatchTasksResponse {
-  return { tasks: [], queued: 0n, atMs: 0n };
+  return { tasks: [], queued: 0n, atMs: 0n, moreErasures: false, erasuresUnknown: "" };
 }
 
 export const WatchTasksResponse: MessageFns<WatchTasksResponse> = {
@@ -1982,6 +2022,12 @@ export const WatchTasksResponse: MessageFns<WatchTasksResponse> = {
         throw new globalThis.Error("value provided for field message.atMs of type uint64 too large");
       }
       writer.uint32(24).uint64(message.atMs);
+    }
+    if (message.moreErasures !== false) {
+      writer.uint32(32).bool(message.moreErasures);
+    }
+    if (message.erasuresUnknown !== "") {
+      writer.uint32(42).string(message.erasuresUnknown);
     }
     return writer;
   },
@@ -2021,6 +2067,22 @@ export const WatchTasksResponse: MessageFns<WatchTasksResponse> = {
             }
 
             message.atMs = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.moreErasures = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.erasuresUnknown = reader.string();
             continue;
           }
         }

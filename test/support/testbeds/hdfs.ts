@@ -1,4 +1,4 @@
-// A real HDFS on loopback: one NameNode and one DataNode 3.5.0 as processes, from Maven artifacts.
+// A real HDFS on loopback: one NameNode and one or two DataNodes 3.5.0 as processes, from Maven artifacts.
 import * as fs from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +9,9 @@ import { runToEnd, startProcess, untilReady, type TestProcess } from './processe
 
 const VERSION = '3.5.0';
 
-export type HdfsNode = 'namenode' | 'datanode';
+export type HdfsNode = 'namenode' | DataNode;
+/** The second one only with `dataNodes: 2`. */
+export type DataNode = 'datanode' | 'datanode2';
 
 export interface HdfsTestbed {
   /** `http://127.0.0.1:PORT`: WebHDFS of the NameNode. */
@@ -18,8 +20,8 @@ export interface HdfsTestbed {
   readonly dataNodeHost: string;
   /** Superuser: owns the root directory. */
   readonly user: string;
-  readonly pids: Readonly<Record<HdfsNode, number>>;
-  readonly logFiles: Readonly<Record<HdfsNode, string>>;
+  readonly pids: Readonly<Record<'namenode' | 'datanode', number>>;
+  readonly logFiles: Readonly<Record<'namenode' | 'datanode', string>>;
   /** Sends a signal and, when it is SIGKILL, waits until the process is gone. */
   kill(node: HdfsNode, signal: NodeJS.Signals): Promise<void>;
   /** Starts a node again on its data and ports; resolves when the cluster is ready. */
@@ -30,11 +32,14 @@ export interface HdfsTestbed {
 export interface HdfsOptions {
   /** Home of data, settings and logs. Default: a temporary one that `stop` removes. */
   readonly directory?: string;
+  /** Default: one. */
+  readonly dataNodes?: 1 | 2;
 }
 
 const MAIN_CLASSES: Readonly<Record<HdfsNode, string>> = {
   namenode: 'org.apache.hadoop.hdfs.server.namenode.NameNode',
   datanode: 'org.apache.hadoop.hdfs.server.datanode.DataNode',
+  datanode2: 'org.apache.hadoop.hdfs.server.datanode.DataNode',
 };
 
 const JVM_ARGS = [
@@ -64,36 +69,56 @@ interface Runtime {
   readonly home: string;
 }
 
-interface Ports {
-  readonly rpc: number;
-  readonly http: number;
+interface DataNodePorts {
   readonly data: number;
   readonly dataHttp: number;
   readonly dataIpc: number;
 }
 
-async function portsOfCluster(): Promise<Ports> {
-  const [rpc, http, data, dataHttp, dataIpc] = await freePorts(5);
-  return { rpc: rpc!, http: http!, data: data!, dataHttp: dataHttp!, dataIpc: dataIpc! };
+interface Ports {
+  readonly rpc: number;
+  readonly http: number;
+  /** Of every DataNode of the cluster. */
+  readonly dataNodes: Readonly<Partial<Record<DataNode, DataNodePorts>>>;
+}
+
+async function portsOfCluster(dataNodes: 1 | 2): Promise<Ports> {
+  const [rpc, http, ...rest] = await freePorts(2 + 3 * dataNodes);
+  const [first, second] = [rest.slice(0, 3), rest.slice(3)].map(([data, dataHttp, dataIpc]) => ({
+    data: data!,
+    dataHttp: dataHttp!,
+    dataIpc: dataIpc!,
+  }));
+  const one = { datanode: first! };
+  return {
+    rpc: rpc!,
+    http: http!,
+    dataNodes: dataNodes === 1 ? one : { ...one, datanode2: second! },
+  };
 }
 
 function at(port: number): string {
   return `127.0.0.1:${port}`;
 }
 
-function siteOf(ports: Ports, directory: string): Readonly<Record<string, string>> {
+function siteOf(
+  ports: Ports,
+  dataNode: DataNode,
+  directory: string,
+): Readonly<Record<string, string>> {
+  const own = ports.dataNodes[dataNode]!;
   return {
     'fs.defaultFS': `hdfs://${at(ports.rpc)}`,
-    'hadoop.tmp.dir': join(directory, 'tmp'),
+    'hadoop.tmp.dir': join(directory, 'tmp', dataNode),
     'hadoop.http.staticuser.user': 'logtier',
     'dfs.namenode.rpc-address': at(ports.rpc),
     'dfs.namenode.http-address': at(ports.http),
-    'dfs.datanode.address': at(ports.data),
-    'dfs.datanode.http.address': at(ports.dataHttp),
-    'dfs.datanode.ipc.address': at(ports.dataIpc),
+    'dfs.datanode.address': at(own.data),
+    'dfs.datanode.http.address': at(own.dataHttp),
+    'dfs.datanode.ipc.address': at(own.dataIpc),
     'dfs.datanode.hostname': '127.0.0.1',
     'dfs.namenode.name.dir': `file://${join(directory, 'name')}`,
-    'dfs.datanode.data.dir': `file://${join(directory, 'data')}`,
+    'dfs.datanode.data.dir': `file://${join(directory, dataNode)}`,
     'dfs.replication': '1',
     'dfs.permissions.superusergroup': 'logtier',
     'dfs.namenode.fs-limits.min-block-size': '4096',
@@ -109,13 +134,23 @@ function siteOf(ports: Ports, directory: string): Readonly<Record<string, string
   };
 }
 
-async function writeSite(ports: Ports, directory: string): Promise<void> {
-  const properties = Object.entries(siteOf(ports, directory)).map(
+/** A NameNode reads the one of the first DataNode. */
+function siteFile(node: HdfsNode, directory: string): string {
+  return join(directory, node === 'datanode2' ? 'site2.xml' : 'site.xml');
+}
+
+async function writeSites(ports: Ports, directory: string): Promise<void> {
+  await fs.mkdir(directory, { recursive: true });
+  await writeSite(ports, 'datanode', directory);
+  if (ports.dataNodes.datanode2) await writeSite(ports, 'datanode2', directory);
+}
+
+async function writeSite(ports: Ports, dataNode: DataNode, directory: string): Promise<void> {
+  const properties = Object.entries(siteOf(ports, dataNode, directory)).map(
     ([name, value]) => `<property><name>${name}</name><value>${value}</value></property>`,
   );
-  await fs.mkdir(directory, { recursive: true });
   await fs.writeFile(
-    join(directory, 'site.xml'),
+    siteFile(dataNode, directory),
     `<configuration>\n${properties.join('\n')}\n</configuration>\n`,
   );
 }
@@ -155,19 +190,19 @@ async function hdfsRuntime(): Promise<Runtime> {
 }
 
 function archiveOf(runtime: Runtime, node: HdfsNode): string {
-  return join(runtime.home, `${node}.jsa`);
+  return join(runtime.home, `${node === 'namenode' ? node : 'datanode'}.jsa`);
 }
 
 function javaArgs(runtime: Runtime, node: HdfsNode, directory: string): string[] {
   const jvm = [...JVM_ARGS, runtime.loggerArg, '-cp', runtime.classPath];
-  return [...jvm, MAIN_CLASSES[node], '-conf', join(directory, 'site.xml')];
+  return [...jvm, MAIN_CLASSES[node], '-conf', siteFile(node, directory)];
 }
 
 /** Formats a name directory and runs both nodes once, for the archives of their classes. */
 async function makeRuntime(runtime: Runtime): Promise<void> {
   const scratch = join(runtime.home, 'scratch');
-  const ports = await portsOfCluster();
-  await writeSite(ports, scratch);
+  const ports = await portsOfCluster(1);
+  await writeSites(ports, scratch);
   await runToEnd({
     name: 'namenode -format',
     command: 'java',
@@ -184,8 +219,6 @@ async function makeRuntime(runtime: Runtime): Promise<void> {
   await fs.rm(scratch, { recursive: true });
 }
 
-const NODES = ['namenode', 'datanode'] as const;
-
 class Cluster {
   readonly directory: string;
   readonly ports: Ports;
@@ -198,8 +231,14 @@ class Cluster {
     this.directory = directory;
   }
 
+  get dataNodes(): readonly DataNode[] {
+    return this.ports.dataNodes.datanode2 ? ['datanode', 'datanode2'] : ['datanode'];
+  }
+
   async start(archiveOption = '-XX:SharedArchiveFile='): Promise<void> {
-    for (const node of NODES) await this.launch(node, archiveOption);
+    for (const node of ['namenode', ...this.dataNodes] as const) {
+      await this.launch(node, archiveOption);
+    }
     await this.ready();
   }
 
@@ -215,10 +254,12 @@ class Cluster {
     this.running.set(node, launched);
   }
 
-  /** One live DataNode, and out of safe mode. */
+  /** Every DataNode is live, and the NameNode out of safe mode. */
   async ready(): Promise<void> {
-    const dataNode = this.processOf('datanode');
-    await untilReady(dataNode, (signal) => this.#isServing(signal), READY_BOUND_MS);
+    for (const name of this.dataNodes) {
+      const dataNode = this.processOf(name);
+      await untilReady(dataNode, (signal) => this.#isServing(name, signal), READY_BOUND_MS);
+    }
     const nameNode = this.processOf('namenode');
     await untilReady(nameNode, (signal) => this.#isReady(signal), READY_BOUND_MS);
   }
@@ -242,14 +283,16 @@ class Cluster {
     const asked = `http://127.0.0.1:${this.ports.http}/jmx?qry=Hadoop:service=NameNode,name=`;
     const bean = async (name: string): Promise<string> =>
       (await fetch(`${asked}${name}`, { signal })).text();
-    const isLive = (await bean('FSNamesystemState')).includes('"NumLiveDataNodes" : 1');
+    const isLive = (await bean('FSNamesystemState')).includes(
+      `"NumLiveDataNodes" : ${this.dataNodes.length}`,
+    );
     return isLive && (await bean('NameNodeInfo')).includes('"Safemode" : ""');
   }
 
   /** The NameNode believes in a dead DataNode for a while, so it is asked itself. */
-  async #isServing(signal: AbortSignal): Promise<boolean> {
+  async #isServing(dataNode: DataNode, signal: AbortSignal): Promise<boolean> {
     const query = 'qry=Hadoop:service=DataNode,name=DataNodeInfo';
-    const asked = `http://127.0.0.1:${this.ports.dataHttp}/jmx?${query}`;
+    const asked = `http://${at(this.ports.dataNodes[dataNode]!.dataHttp)}/jmx?${query}`;
     const info = await (await fetch(asked, { signal })).text();
     return /ActorState[^,]*RUNNING/.test(info) && /LastBlockReport[^,]*\d/.test(info);
   }
@@ -262,8 +305,8 @@ const READY_BOUND_MS = 120_000;
 export async function startHdfs(options: HdfsOptions = {}): Promise<HdfsTestbed> {
   const runtime = await hdfsRuntime();
   const directory = options.directory ?? (await fs.mkdtemp(join(tmpdir(), 'logtier-hdfs-')));
-  const cluster = new Cluster(runtime, await portsOfCluster(), directory);
-  await writeSite(cluster.ports, directory);
+  const cluster = new Cluster(runtime, await portsOfCluster(options.dataNodes ?? 1), directory);
+  await writeSites(cluster.ports, directory);
   await fs.cp(join(runtime.home, 'name'), join(directory, 'name'), { recursive: true });
   try {
     await cluster.start();
@@ -273,7 +316,7 @@ export async function startHdfs(options: HdfsOptions = {}): Promise<HdfsTestbed>
   }
   return {
     nameNodeUrl: `http://127.0.0.1:${cluster.ports.http}`,
-    dataNodeHost: `127.0.0.1:${cluster.ports.dataHttp}`,
+    dataNodeHost: at(cluster.ports.dataNodes.datanode!.dataHttp),
     user: 'logtier',
     get pids() {
       return {

@@ -13,16 +13,23 @@ import { nodeDisk } from '../../src/platform/disk.ts';
 import { silentLogger } from '../../src/platform/log.ts';
 import { systemRandom } from '../../src/platform/random.ts';
 import { defaultServeSettings, serve } from '../../src/rpc/serve.ts';
+import { fixedHome } from '../support/engine-homes.ts';
+import { hastyClock } from '../support/hasty-clock.ts';
 import { MemoryLogStore } from '../support/memory-log.ts';
 import { METASTORE } from '../support/metastore-catalog.ts';
 import { catalogServiceContract } from './catalog-service.ts';
 
-const deps = { clock: systemClock, logger: silentLogger, log: silentLogger };
+// Marks and ticks come every few seconds.
+const deps = { clock: hastyClock, logger: silentLogger, log: silentLogger };
 
 catalogServiceContract('in one process on memory', async () => {
   const engine = await openMemoryEngine();
   const log = new MemoryLogStore().open();
-  const member = await openMember({ ...deps, engine, log }, memberSettings.parse({}), METASTORE);
+  const member = await openMember(
+    { ...deps, home: fixedHome(engine), log },
+    memberSettings.parse({}),
+    METASTORE,
+  );
   return {
     service: catalogService(member),
     close: async () => {

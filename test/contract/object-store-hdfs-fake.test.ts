@@ -3,7 +3,7 @@ import { hdfsStoreOn } from '../support/hdfs-store-on.ts';
 import { startWebhdfsFake } from '../support/webhdfs-fake.ts';
 
 /** Pages of the fake hold 40 entries: so many keys are several. */
-const options = { manyKeys: 220 };
+const options = { largeBytes: 9 * 2 ** 20 + 123, manyKeys: 110 };
 
 describeObjectStore(
   'hdfs on the WebHDFS fake',

@@ -81,7 +81,7 @@ export class RememberingLogger implements Logger {
 
 /** As if the file had been written at an earlier start: a disk in memory grows slowly. */
 function placeZeros(disk: MemoryDisk, { directory, sizeBytes }: CachePlace): void {
-  const isThere = disk.contents().some(([path]) => path.endsWith('.slots'));
+  const isThere = disk.paths().some((path) => path.endsWith('.slots'));
   if (isThere || disk.capacityBytes < Infinity) return;
   disk.place(`${directory}/chunks-0000000000000000.slots`, Buffer.alloc(sizeBytes));
 }

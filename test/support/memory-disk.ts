@@ -126,7 +126,12 @@ export class MemoryDisk implements Disk {
     }
   }
 
-  /** Paths and contents as a process sees them, in path order. */
+  /** As a process sees them, in order. */
+  paths(): string[] {
+    return [...this.names.keys()].toSorted();
+  }
+
+  /** Paths and copies of their contents as a process sees them, in path order. */
   contents(): [string, Buffer][] {
     const files = [...this.names].map(([path, inode]): [string, Buffer] => [
       path,

@@ -10,7 +10,7 @@ import type { TopicConfig } from '../../src/broker/topic-config.ts';
 import { printLeaderEpochCheckpoint } from '../../src/kafka/leader-epoch-checkpoint.ts';
 import { printPartitionMetadata } from '../../src/kafka/partition-metadata.ts';
 import { segmentFileName } from '../../src/kafka/segment-files.ts';
-import { systemClock, type Clock } from '../../src/platform/clock.ts';
+import type { Clock } from '../../src/platform/clock.ts';
 import { nodeDisk } from '../../src/platform/disk.ts';
 import { silentLogger } from '../../src/platform/log.ts';
 import { createMetrics } from '../../src/platform/metrics.ts';
@@ -27,6 +27,7 @@ import {
 } from '../../src/uploader/settings.ts';
 import { Uploader } from '../../src/uploader/uploader.ts';
 import type { LocalPartitionStatus } from '../../src/uploader/uploader-status.ts';
+import { HASTE, hastyClock } from './hasty-clock.ts';
 import { buildProducerSnapshot, buildSegment, plainBatches } from './kafka-files.ts';
 import type { BuiltSegment } from './kafka-files.ts';
 import { MemoryCatalog, MemoryLedger } from './memory-ledger.ts';
@@ -145,19 +146,21 @@ export interface PartitionOptions {
 
 export interface UploaderWorldOptions {
   readonly topics?: readonly Partial<TopicSettings>[];
+  /** Times in milliseconds of the world's clock, of which `HASTE` pass in a real one. */
   readonly settings?: Partial<UploaderSettings>;
   readonly wrapStore?: (store: ObjectStore) => ObjectStore;
+  /** Default `hastyClock`. */
   readonly clock?: Clock;
 }
 
 /** Short waits, so that a test that polls ends soon; the bounds of errors stay long. */
 const FAST: Partial<UploaderSettings> = {
-  scanIntervalMs: 100,
-  leadershipIntervalMs: 20,
-  firstRetryMs: 5,
-  longestRetryMs: 20,
-  eraseIntervalMs: 60_000,
-  retentionIntervalMs: 20,
+  scanIntervalMs: 100 * HASTE,
+  leadershipIntervalMs: 20 * HASTE,
+  firstRetryMs: 5 * HASTE,
+  longestRetryMs: 20 * HASTE,
+  eraseIntervalMs: 60_000 * HASTE,
+  retentionIntervalMs: 20 * HASTE,
 };
 
 export class UploaderWorld {
@@ -199,7 +202,7 @@ export class UploaderWorld {
     const uploader = new Uploader(
       {
         disk: nodeDisk,
-        clock: options.clock ?? systemClock,
+        clock: options.clock ?? hastyClock,
         random: systemRandom,
         logger: silentLogger,
         metrics: createMetrics().live(uploaderMetrics),

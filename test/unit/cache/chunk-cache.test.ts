@@ -25,7 +25,7 @@ function diskOf(slots = 0): MemoryDisk {
 }
 
 function slotPath(disk: MemoryDisk): string {
-  return disk.contents().find(([path]) => path.endsWith('.slots'))?.[0] ?? 'none';
+  return disk.paths().find((path) => path.endsWith('.slots')) ?? 'none';
 }
 
 test('a second read of a chunk asks the store nothing, from memory and from its slot', async () => {
@@ -128,11 +128,12 @@ test('a killed sidecar finds its chunks by their headers and checks each at its 
   await before.read(damaged);
   await before.flushMemory(); // both are in their slots
   disk.killProcess();
+  const path = slotPath(disk);
+  const bytes = disk.contents().find(([name]) => name === path)?.[1];
   for (let slot = 0; slot < 14; slot += 1) {
     const at = slot * SLOT_BYTES + 4096;
-    const bytes = disk.contents().find(([path]) => path === slotPath(disk))?.[1];
     if (bytes?.subarray(at, at + 100).equals(damaged.bytes.subarray(0, 100)) === true) {
-      disk.flipBit(slotPath(disk), at + 50, 3);
+      disk.flipBit(path, at + 50, 3);
     }
   }
   const after = await CacheWorld.open(disk.forProcess(), { slots: 14 });
@@ -239,7 +240,7 @@ test('a failed fdatasync drops the index and every chunk, loudly', async () => {
   await world.read(chunk);
   await world.flushMemory();
   world.tick();
-  await expect.poll(() => disk.contents().some(([path]) => path.endsWith('.index'))).toBe(true);
+  await expect.poll(() => disk.paths().some((path) => path.endsWith('.index'))).toBe(true);
   await world.read(chunkOf(1, 1));
   await expect.poll(() => world.metric('cache_slots_used')).toBe(11);
   world.loaded.length = 0;
@@ -247,7 +248,7 @@ test('a failed fdatasync drops the index and every chunk, loudly', async () => {
   world.tick();
   await expect.poll(() => world.errors().length).toBe(1);
   disk.fault = () => undefined;
-  await expect.poll(() => disk.contents().map(([path]) => path)).toEqual([BOOT_ID_PATH]);
+  await expect.poll(() => disk.paths()).toEqual([BOOT_ID_PATH]);
   expect((await world.read(chunk)).equals(chunk.bytes)).toBe(true);
   expect(world.loaded).toEqual([`${segmentNamed(1)}/0`]);
   await world.cache.stop();

@@ -117,7 +117,7 @@ test.each(Object.entries(PARSERS))(
           if (!hasCode(error, ...codes)) throw error;
         }
       }),
-      { numRuns: 1500 },
+      { numRuns: 500 },
     );
   },
 );
@@ -141,6 +141,6 @@ test('a flip in a log is either outside the CRC of its batch or found', () => {
       }
       if (at - start >= 17) expect(code).toBe('CORRUPT_BATCH');
     }),
-    { numRuns: 3000 },
+    { numRuns: 1000 },
   );
 });

@@ -119,6 +119,6 @@ test('every offset has exactly one holder, and a gap always leads upwards', () =
       const remote = at < remoteStart ? 'out-of-range' : isHeld ? 'remote' : 'gap';
       expect(decision.kind).toBe(local ?? remote);
     }),
-    { numRuns: 1000 },
+    { numRuns: 500 },
   );
 });

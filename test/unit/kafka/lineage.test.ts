@@ -102,7 +102,7 @@ test("merging is the stored epoch below the local start and the broker's from th
       });
       expect(merged).toEqual(model);
     }),
-    { numRuns: 1000 },
+    { numRuns: 300 },
   );
 });
 
@@ -112,7 +112,7 @@ test('merging the same list again changes nothing', () => {
       const once = mergeLineage(stored, broker, BigInt(localStart));
       expect(mergeLineage(once, broker, BigInt(localStart))).toEqual(once);
     }),
-    { numRuns: 1000 },
+    { numRuns: 300 },
   );
 });
 
@@ -125,7 +125,7 @@ test('a merged list ascends by offset and never repeats an epoch next to itself'
         expect(entry.epoch).not.toBe(merged[index]!.epoch);
       });
     }),
-    { numRuns: 1000 },
+    { numRuns: 300 },
   );
 });
 
@@ -173,7 +173,7 @@ test('clipping and contradiction agree with a model offset by offset', () => {
         against === undefined ? undefined : known[against],
       );
     }),
-    { numRuns: 2000 },
+    { numRuns: 500 },
   );
 });
 

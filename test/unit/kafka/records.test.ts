@@ -154,6 +154,6 @@ test('damaged record bytes give an error of ours or records, never another excep
       const outcome: unknown = await decode(damaged).catch((error: unknown) => error);
       expect(Array.isArray(outcome) || hasCode(outcome, 'CORRUPT_BATCH')).toBe(true);
     }),
-    { numRuns: 500 },
+    { numRuns: 200 },
   );
 });

@@ -41,6 +41,6 @@ test('a view finds a segment for exactly the covered offsets, and it may serve u
         }
       }
     }),
-    { numRuns: 500 },
+    { numRuns: 150 },
   );
 });

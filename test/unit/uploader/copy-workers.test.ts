@@ -3,18 +3,29 @@ import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { LogtierError } from '../../../src/base/errors.ts';
 import type { ObjectStore } from '../../../src/store/object-store.ts';
+import { Gate } from '../../support/cache-world.ts';
 import { closeUploaderWorlds, eventually, uploaderWorld } from '../../support/uploader-world.ts';
 
 afterEach(closeUploaderWorlds);
 
-/** Puts wait until they are cancelled, as long as `isHanging`. */
-function hangingPuts(state: { isHanging: boolean; cancelled: unknown[] }) {
+interface Hanging {
+  isHanging: boolean;
+  readonly cancelled: unknown[];
+  /** Lets the puts that hang go on. */
+  readonly released?: Promise<void>;
+}
+
+/** Puts wait until they are released or cancelled, as long as `isHanging`. */
+function hangingPuts(state: Hanging) {
   return (store: ObjectStore): ObjectStore =>
     Object.assign(Object.create(store) as ObjectStore, {
       put: (...args: Parameters<ObjectStore['put']>) => {
         if (!state.isHanging) return store.put(...args);
         const signal = args[3];
-        return new Promise((_, reject) => {
+        return new Promise((resolve, reject) => {
+          void state.released?.then(() => {
+            if (!signal.aborted) resolve(store.put(...args));
+          });
           const onAbort = (): void => {
             state.cancelled.push(signal.reason);
             reject(signal.reason as Error);
@@ -30,7 +41,7 @@ test('a copy that moves nothing is cancelled, tried again, and ends in one objec
   const state = { isHanging: true, cancelled: [] as unknown[] };
   const world = await uploaderWorld({
     wrapStore: hangingPuts(state),
-    settings: { progressTimeoutMs: 200 },
+    settings: { progressTimeoutMs: 2_000 },
   });
   await world.addPartition('orders', { segments: 1 });
   await world.uploader.start();
@@ -130,10 +141,10 @@ test('records that are not decided yet wait, and are copied once they are', asyn
 });
 
 test('copies queued for a partition survive its move to another log directory', async () => {
-  const state = { isHanging: true, cancelled: [] as unknown[] };
+  const hanging = new Gate();
   const world = await uploaderWorld({
-    wrapStore: hangingPuts(state),
-    settings: { copiesInFlight: 1, progressTimeoutMs: 2_000, scanIntervalMs: 30 },
+    wrapStore: hangingPuts({ isHanging: true, cancelled: [], released: hanging.opened }),
+    settings: { copiesInFlight: 1, scanIntervalMs: 300 },
   });
   const [first = '', second = ''] = world.logDirs;
   await world.addPartition('logs', { segments: 1, topicId: 'AAAAAAAAAAAAAAAAAAAAAQ' });
@@ -143,6 +154,6 @@ test('copies queued for a partition survive its move to another log directory', 
   await eventually(() => world.uploader.tasks().queued, 2);
   await rename(join(second, 'orders-0'), join(first, 'orders-0'));
   await eventually(async () => (await world.status()).logDir, first);
-  state.isHanging = false;
+  hanging.open();
   await eventually(() => world.finishedStarts(), [0n, 20n]);
 });

@@ -272,6 +272,6 @@ test('what is kept is within its limits or younger, and every offset above the s
         }
       },
     ),
-    { numRuns: 500 },
+    { numRuns: 150 },
   );
 });

@@ -216,7 +216,7 @@ test('a damaged segment is set aside with a finding, and the others go on', asyn
 });
 
 test('a closed log that ends inside a batch is set aside after the grace, and the others go on', async () => {
-  const world = await uploaderWorld({ settings: { snapshotGraceMs: 100 } });
+  const world = await uploaderWorld({ settings: { snapshotGraceMs: 1_000 } });
   const [, second] = await world.addPartition('orders', { segments: 3 });
   const path = join(world.directory('orders'), segmentFileName(20n, 'log'));
   await truncate(path, (second?.log.length ?? 0) - 5);
@@ -318,7 +318,7 @@ test('a second life finds everything remote and copies nothing again', async () 
 });
 
 test('an operator may give a claim back; a partition without one is told so', async () => {
-  const world = await uploaderWorld({ settings: { leadershipIntervalMs: 60_000 } });
+  const world = await uploaderWorld({ settings: { leadershipIntervalMs: 600_000 } });
   await world.addPartition('orders');
   await world.uploader.start();
   await eventually(() => world.finishedStarts(), [0n, 20n]);

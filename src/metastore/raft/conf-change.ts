@@ -45,9 +45,6 @@ export interface ConfChangeV2 {
 
 export type ConfChange = ConfChangeV1 | ConfChangeV2;
 
-/** Ends a joint configuration. */
-export const LEAVE_JOINT: ConfChangeV2 = { version: 2, transition: 'auto', changes: [] };
-
 export interface EncodedConfChange {
   readonly type: EntryType;
   readonly data: Uint8Array;

@@ -2,15 +2,20 @@
 // the order wanted. Changing a layout here changes the state machine: raise STATE_VERSION.
 import type { PartitionId, Revision, SegmentId, TopicId } from '../../segment/ids.ts';
 
-const TABLE = {
+export const TABLE = {
   state: 0x01,
   cluster: 0x02,
   segment: 0x10,
+  epochStart: 0x11,
   openIntent: 0x12,
+  epoch: 0x13,
   byOffset: 0x14,
+  byTime: 0x15,
+  transactions: 0x16,
   totals: 0x17,
   lineage: 0x18,
   remoteStart: 0x19,
+  unreferenced: 0x1a,
   tombstone: 0x20,
   erase: 0x21,
   claim: 0x22,
@@ -27,6 +32,15 @@ const TABLE = {
   topicName: 0x32,
 } as const;
 
+/** Rows that follow from segment records and their order: index-keys.ts. */
+export const TABLES_OF_INDEX = [
+  TABLE.epochStart,
+  TABLE.epoch,
+  TABLE.byTime,
+  TABLE.transactions,
+  TABLE.unreferenced,
+] as const;
+
 /** Rows that go with a deleted topic; claim, tombstone and both queues stay (rule 23). */
 const TABLES_OF_TOPIC_DATA = [
   TABLE.segment,
@@ -35,6 +49,7 @@ const TABLES_OF_TOPIC_DATA = [
   TABLE.totals,
   TABLE.lineage,
   TABLE.remoteStart,
+  ...TABLES_OF_INDEX,
 ] as const;
 
 /** A partition of one Kafka cluster; `cluster` is the number this catalog gave to the cluster id. */
@@ -53,9 +68,9 @@ const NUL = Uint8Array.of(0);
 const U64_MAX = 0xffff_ffff_ffff_ffffn;
 
 /** A number is a u32, a bigint a u64. */
-type Field = number | bigint | string | Uint8Array;
+export type Field = number | bigint | string | Uint8Array;
 
-function uuid(id: TopicId | SegmentId): Uint8Array {
+export function uuid(id: TopicId | SegmentId): Uint8Array {
   return Buffer.from(id, 'base64url');
 }
 
@@ -76,7 +91,7 @@ function fieldBytes(field: Field): number {
   }
 }
 
-function key(table: number, ...fields: readonly Field[]): Uint8Array {
+export function key(table: number, ...fields: readonly Field[]): Uint8Array {
   let size = 1;
   for (const field of fields) size += fieldBytes(field);
   const bytes = Buffer.allocUnsafe(size);
@@ -93,12 +108,12 @@ function key(table: number, ...fields: readonly Field[]): Uint8Array {
 }
 
 /** All keys that start with `prefix`. */
-function under(prefix: Uint8Array): KeyRange {
+export function under(prefix: Uint8Array): KeyRange {
   return { from: prefix, to: following(prefix) };
 }
 
 /** The first key after all that start with `prefix`; the table byte keeps it from overflowing. */
-function following(prefix: Uint8Array): Uint8Array {
+export function following(prefix: Uint8Array): Uint8Array {
   const next = Uint8Array.from(prefix);
   for (let at = next.length - 1; at >= 0; at -= 1) {
     const byte = next[at] ?? 0;
@@ -114,7 +129,7 @@ function topicFields(cluster: number, topicId: TopicId): readonly Field[] {
   return [cluster, uuid(topicId)];
 }
 
-function partitionFields(address: PartitionAddress): readonly Field[] {
+export function partitionFields(address: PartitionAddress): readonly Field[] {
   return [address.cluster, uuid(address.topicId), address.partition];
 }
 
@@ -131,6 +146,8 @@ export function clusterIdOf(clusterRowKey: Uint8Array): string {
 export function segmentKey(address: PartitionAddress, id: SegmentId): Uint8Array {
   return key(TABLE.segment, ...partitionFields(address), uuid(id));
 }
+
+export const allSegments = (): KeyRange => under(key(TABLE.segment));
 
 /** Segments in COPY_SEGMENT_STARTED, by id. */
 export function openIntentKey(address: PartitionAddress, id: SegmentId): Uint8Array {

@@ -1,6 +1,7 @@
 // Which rows a command will surely ask for, so that a batch reads them in one hop. Only a help: what is
 // missing here is read when it is asked for.
 import type { Command, Op, SegmentRecord } from '../../gen/logtier/v1/catalog_command.ts';
+import { epochKey } from './index-keys.ts';
 import {
   answerKey,
   claimKey,
@@ -33,6 +34,7 @@ function keysOfOp(cluster: number, op: Op['op']): Uint8Array[] {
   const ofSegment = id === undefined ? [] : [segmentKey(address, id), eraseKey(address, id)];
   return [
     ...ofSegment,
+    ...epochsOf(value).map((epoch) => epochKey(address, epoch)),
     claimKey(address),
     tombstoneKey(cluster, address.topicId),
     topicKey(cluster, address.topicId),
@@ -46,6 +48,10 @@ function partitionOf(
   value: NonNullable<Op['op']>['value'],
 ): { readonly topicId: string; readonly partition: number } | undefined {
   return 'partition' in value && typeof value.partition === 'object' ? value.partition : undefined;
+}
+
+function epochsOf(value: NonNullable<Op['op']>['value'] | SegmentRecord): readonly number[] {
+  return 'epochs' in value ? value.epochs.map(({ epoch }) => epoch) : [];
 }
 
 function segmentOf(value: NonNullable<Op['op']>['value'] | SegmentRecord): string {

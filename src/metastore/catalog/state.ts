@@ -6,7 +6,7 @@ import { stateKey } from './keys.ts';
 import { decodeRow } from './row.ts';
 
 /** Version of the whole state machine: members of one group must agree on it. */
-export const STATE_VERSION = 1;
+export const STATE_VERSION = 2;
 
 interface RowSource {
   get(key: Uint8Array): Promise<Uint8Array | undefined>;
@@ -17,10 +17,7 @@ export async function readState(source: RowSource, metastoreId: string): Promise
   const bytes = await source.get(stateKey());
   if (bytes === undefined) return freshState(1, metastoreId);
   const state = decodeRow(CatalogState, bytes);
-  if (state.stateVersion > STATE_VERSION) {
-    const message = `the catalog's state has version ${state.stateVersion}, this Logtier knows ${STATE_VERSION}`;
-    throw new LogtierError('CORRUPT_STATE', message, { hint: 'run the newer Logtier again' });
-  }
+  requireKnownVersion(state.stateVersion);
   if (state.metastoreId !== metastoreId) {
     const message = `the catalog belongs to metastore ${state.metastoreId}, the log to ${metastoreId}`;
     throw new LogtierError('WRONG_CLUSTER', message, {
@@ -28,6 +25,12 @@ export async function readState(source: RowSource, metastoreId: string): Promise
     });
   }
   return state;
+}
+
+export function requireKnownVersion(stateVersion: number): void {
+  if (stateVersion <= STATE_VERSION) return;
+  const message = `the catalog's state has version ${stateVersion}, this Logtier knows ${STATE_VERSION}`;
+  throw new LogtierError('CORRUPT_STATE', message, { hint: 'run the newer Logtier again' });
 }
 
 export function freshState(incarnation: number, metastoreId: string): CatalogState {
@@ -46,6 +49,7 @@ export function freshState(incarnation: number, metastoreId: string): CatalogSta
     sessions: 0,
     clusters: 0,
     metastoreId,
+    upgradedTo: Buffer.alloc(0),
     hashMarks: [],
   };
 }

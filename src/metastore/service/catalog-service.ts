@@ -17,6 +17,7 @@ import { readState, revisionOf } from '../catalog/state.ts';
 import type { KvReader } from '../engine/kv-engine.ts';
 import type { CatalogMember } from '../member/catalog-member.ts';
 import { listSegments } from './list-segments.ts';
+import { answerEpochQuery } from './epoch-queries.ts';
 import {
   answerClusters,
   answerEraseQueue,
@@ -117,9 +118,8 @@ async function answerQuery(
   { query: asked }: QueryRequest,
   { member, state, cluster }: QueryMoment,
 ): Promise<QueryResponse['answer']> {
-  switch (asked?.$case) {
-    case undefined:
-      throw new LogtierError('INVALID_ARGUMENT', 'an empty query');
+  if (asked === undefined) throw new LogtierError('INVALID_ARGUMENT', 'an empty query');
+  switch (asked.$case) {
     case 'status':
       return { $case: 'status', value: answerStatus(member, state) };
     case 'partition':
@@ -134,6 +134,8 @@ async function answerQuery(
       return { $case: 'segment', value: await answerSegment(reader, cluster, asked.value) };
     case 'clusters':
       return { $case: 'clusters', value: await answerClusters(reader) };
+    default:
+      return await answerEpochQuery(reader, cluster, asked);
   }
 }
 

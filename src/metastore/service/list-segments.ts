@@ -2,7 +2,13 @@
 import type { ListSegmentsRequest, ListSegmentsResponse } from '../../gen/logtier/v1/catalog.ts';
 import { SegmentRecord } from '../../gen/logtier/v1/catalog_command.ts';
 import { throwIfAborted } from '../../platform/clock.ts';
-import { byOffset, type PartitionAddress, segmentKeyFromIndex } from '../catalog/keys.ts';
+import { segmentIdsOfEpoch } from '../catalog/find-segment.ts';
+import {
+  byOffset,
+  type PartitionAddress,
+  segmentKey,
+  segmentKeyFromIndex,
+} from '../catalog/keys.ts';
 import { parseAddress } from '../catalog/names.ts';
 import { partitionRow } from '../catalog/partition-row.ts';
 import { decodeRow } from '../catalog/row.ts';
@@ -32,7 +38,11 @@ export async function* listSegments(
       return;
     }
     let isFirst = true;
-    for await (const segments of pagesOf(snapshot, address)) {
+    const keys =
+      request.epoch === undefined
+        ? keysByOffset(snapshot, address)
+        : keysOfEpoch(snapshot, address, request.epoch);
+    for await (const segments of pagesOf(snapshot, keys)) {
       throwIfAborted(signal);
       yield { revision, partition: isFirst ? partition : undefined, segments, last: false };
       isFirst = false;
@@ -44,13 +54,28 @@ export async function* listSegments(
   }
 }
 
-async function* pagesOf(
+async function* keysByOffset(
   snapshot: KvSnapshot,
   address: PartitionAddress,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const { key } of snapshot.range(byOffset(address))) yield segmentKeyFromIndex(key);
+}
+
+async function* keysOfEpoch(
+  snapshot: KvSnapshot,
+  address: PartitionAddress,
+  epoch: number,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  for (const id of await segmentIdsOfEpoch(snapshot, address, epoch)) yield segmentKey(address, id);
+}
+
+async function* pagesOf(
+  snapshot: KvSnapshot,
+  all: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<SegmentRecord[], void, undefined> {
   let keys: Uint8Array[] = [];
-  for await (const { key } of snapshot.range(byOffset(address))) {
-    keys.push(segmentKeyFromIndex(key));
+  for await (const key of all) {
+    keys.push(key);
     if (keys.length < PAGE_SEGMENTS) continue;
     yield await recordsOf(snapshot, keys);
     keys = [];

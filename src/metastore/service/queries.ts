@@ -45,7 +45,7 @@ const MAX_LIMIT = 10_000;
 
 const UUID_BYTES = 16;
 
-function bounded(limit: number): number {
+export function bounded(limit: number): number {
   return limit === 0 ? DEFAULT_LIMIT : Math.min(limit, MAX_LIMIT);
 }
 

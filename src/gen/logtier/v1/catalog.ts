@@ -57,6 +57,10 @@ export interface QueryRequest {
     | { $case: "eraseQueue"; value: EraseQueueQuery }
     | { $case: "segment"; value: SegmentQuery }
     | { $case: "clusters"; value: ClustersQuery }
+    | { $case: "findSegment"; value: FindSegmentQuery }
+    | { $case: "nextWithTransactions"; value: FindSegmentQuery }
+    | { $case: "epoch"; value: EpochQuery }
+    | { $case: "segmentsByTime"; value: SegmentsByTimeQuery }
     | undefined;
 }
 
@@ -94,6 +98,27 @@ export interface SegmentQuery {
 export interface ClustersQuery {
 }
 
+export interface FindSegmentQuery {
+  partition: PartitionRef | undefined;
+  epoch: number;
+  offset: bigint;
+}
+
+export interface EpochQuery {
+  partition: PartitionRef | undefined;
+  epoch: number;
+}
+
+export interface SegmentsByTimeQuery {
+  partition:
+    | PartitionRef
+    | undefined;
+  /** no record is younger */
+  upToMs: bigint;
+  /** 0 = 1,000 */
+  limit: number;
+}
+
 export interface QueryResponse {
   revision: FenceToken | undefined;
   answer:
@@ -103,6 +128,16 @@ export interface QueryResponse {
     | { $case: "eraseQueue"; value: EraseQueueAnswer }
     | { $case: "segment"; value: SegmentAnswer }
     | { $case: "clusters"; value: ClustersAnswer }
+    | //
+    /** finished, and holds the offset within the epoch */
+    { $case: "findSegment"; value: SegmentAnswer }
+    | //
+    /** that one, or the next, with a transaction index */
+    { $case: "nextWithTransactions"; value: SegmentAnswer }
+    | { $case: "epoch"; value: EpochAnswer }
+    | //
+    /** finished ones, oldest first */
+    { $case: "segmentsByTime"; value: SegmentsAnswer }
     | undefined;
 }
 
@@ -155,9 +190,27 @@ export interface ClustersAnswer {
   clusterIds: string[];
 }
 
+export interface EpochAnswer {
+  /** inclusive; absent: nothing of the epoch counts as copied */
+  highestOffset?:
+    | bigint
+    | undefined;
+  /** records in any state */
+  segments: bigint;
+  logBytes: bigint;
+}
+
+export interface SegmentsAnswer {
+  segments: SegmentRecord[];
+}
+
 export interface ListSegmentsRequest {
   clusterId: string;
-  partition: PartitionRef | undefined;
+  partition:
+    | PartitionRef
+    | undefined;
+  /** only segments that hold offsets of it */
+  epoch?: number | undefined;
 }
 
 export interface ListSegmentsResponse {
@@ -316,6 +369,18 @@ export const QueryRequest: MessageFns<QueryRequest> = {
       case "clusters":
         ClustersQuery.encode(message.query.value, writer.uint32(58).fork()).join();
         break;
+      case "findSegment":
+        FindSegmentQuery.encode(message.query.value, writer.uint32(66).fork()).join();
+        break;
+      case "nextWithTransactions":
+        FindSegmentQuery.encode(message.query.value, writer.uint32(74).fork()).join();
+        break;
+      case "epoch":
+        EpochQuery.encode(message.query.value, writer.uint32(82).fork()).join();
+        break;
+      case "segmentsByTime":
+        SegmentsByTimeQuery.encode(message.query.value, writer.uint32(90).fork()).join();
+        break;
     }
     return writer;
   },
@@ -387,6 +452,38 @@ export const QueryRequest: MessageFns<QueryRequest> = {
             }
 
             message.query = { $case: "clusters", value: ClustersQuery.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.query = { $case: "findSegment", value: FindSegmentQuery.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.query = { $case: "nextWithTransactions", value: FindSegmentQuery.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.query = { $case: "epoch", value: EpochQuery.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.query = { $case: "segmentsByTime", value: SegmentsByTimeQuery.decode(reader, reader.uint32()) };
             continue;
           }
         }
@@ -714,6 +811,205 @@ export const ClustersQuery: MessageFns<ClustersQuery> = {
   },
 };
 
+function createBaseFindSegmentQuery(): FindSegmentQuery {
+  return { partition: undefined, epoch: 0, offset: 0n };
+}
+
+export const FindSegmentQuery: MessageFns<FindSegmentQuery> = {
+  encode(message: FindSegmentQuery, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.partition !== undefined) {
+      PartitionRef.encode(message.partition, writer.uint32(10).fork()).join();
+    }
+    if (message.epoch !== 0) {
+      writer.uint32(16).uint32(message.epoch);
+    }
+    if (message.offset !== 0n) {
+      if (BigInt.asUintN(64, message.offset) !== message.offset) {
+        throw new globalThis.Error("value provided for field message.offset of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.offset);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FindSegmentQuery {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFindSegmentQuery();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.partition = PartitionRef.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.epoch = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.offset = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseEpochQuery(): EpochQuery {
+  return { partition: undefined, epoch: 0 };
+}
+
+export const EpochQuery: MessageFns<EpochQuery> = {
+  encode(message: EpochQuery, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.partition !== undefined) {
+      PartitionRef.encode(message.partition, writer.uint32(10).fork()).join();
+    }
+    if (message.epoch !== 0) {
+      writer.uint32(16).uint32(message.epoch);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): EpochQuery {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEpochQuery();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.partition = PartitionRef.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.epoch = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSegmentsByTimeQuery(): SegmentsByTimeQuery {
+  return { partition: undefined, upToMs: 0n, limit: 0 };
+}
+
+export const SegmentsByTimeQuery: MessageFns<SegmentsByTimeQuery> = {
+  encode(message: SegmentsByTimeQuery, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.partition !== undefined) {
+      PartitionRef.encode(message.partition, writer.uint32(10).fork()).join();
+    }
+    if (message.upToMs !== 0n) {
+      if (BigInt.asIntN(64, message.upToMs) !== message.upToMs) {
+        throw new globalThis.Error("value provided for field message.upToMs of type int64 too large");
+      }
+      writer.uint32(16).int64(message.upToMs);
+    }
+    if (message.limit !== 0) {
+      writer.uint32(24).uint32(message.limit);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SegmentsByTimeQuery {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSegmentsByTimeQuery();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.partition = PartitionRef.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.upToMs = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.limit = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 function createBaseQueryResponse(): QueryResponse {
   return { revision: undefined, answer: undefined };
 }
@@ -741,6 +1037,18 @@ export const QueryResponse: MessageFns<QueryResponse> = {
         break;
       case "clusters":
         ClustersAnswer.encode(message.answer.value, writer.uint32(58).fork()).join();
+        break;
+      case "findSegment":
+        SegmentAnswer.encode(message.answer.value, writer.uint32(66).fork()).join();
+        break;
+      case "nextWithTransactions":
+        SegmentAnswer.encode(message.answer.value, writer.uint32(74).fork()).join();
+        break;
+      case "epoch":
+        EpochAnswer.encode(message.answer.value, writer.uint32(82).fork()).join();
+        break;
+      case "segmentsByTime":
+        SegmentsAnswer.encode(message.answer.value, writer.uint32(90).fork()).join();
         break;
     }
     return writer;
@@ -813,6 +1121,38 @@ export const QueryResponse: MessageFns<QueryResponse> = {
             }
 
             message.answer = { $case: "clusters", value: ClustersAnswer.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.answer = { $case: "findSegment", value: SegmentAnswer.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.answer = { $case: "nextWithTransactions", value: SegmentAnswer.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.answer = { $case: "epoch", value: EpochAnswer.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.answer = { $case: "segmentsByTime", value: SegmentsAnswer.decode(reader, reader.uint32()) };
             continue;
           }
         }
@@ -1365,8 +1705,131 @@ export const ClustersAnswer: MessageFns<ClustersAnswer> = {
   },
 };
 
+function createBaseEpochAnswer(): EpochAnswer {
+  return { highestOffset: undefined, segments: 0n, logBytes: 0n };
+}
+
+export const EpochAnswer: MessageFns<EpochAnswer> = {
+  encode(message: EpochAnswer, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.highestOffset !== undefined) {
+      if (BigInt.asUintN(64, message.highestOffset) !== message.highestOffset) {
+        throw new globalThis.Error("value provided for field message.highestOffset of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.highestOffset);
+    }
+    if (message.segments !== 0n) {
+      if (BigInt.asUintN(64, message.segments) !== message.segments) {
+        throw new globalThis.Error("value provided for field message.segments of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.segments);
+    }
+    if (message.logBytes !== 0n) {
+      if (BigInt.asUintN(64, message.logBytes) !== message.logBytes) {
+        throw new globalThis.Error("value provided for field message.logBytes of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.logBytes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): EpochAnswer {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEpochAnswer();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.highestOffset = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.segments = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.logBytes = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSegmentsAnswer(): SegmentsAnswer {
+  return { segments: [] };
+}
+
+export const SegmentsAnswer: MessageFns<SegmentsAnswer> = {
+  encode(message: SegmentsAnswer, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.segments) {
+      SegmentRecord.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SegmentsAnswer {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSegmentsAnswer();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.segments.push(SegmentRecord.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 function createBaseListSegmentsRequest(): ListSegmentsRequest {
-  return { clusterId: "", partition: undefined };
+  return { clusterId: "", partition: undefined, epoch: undefined };
 }
 
 export const ListSegmentsRequest: MessageFns<ListSegmentsRequest> = {
@@ -1376,6 +1839,9 @@ export const ListSegmentsRequest: MessageFns<ListSegmentsRequest> = {
     }
     if (message.partition !== undefined) {
       PartitionRef.encode(message.partition, writer.uint32(18).fork()).join();
+    }
+    if (message.epoch !== undefined) {
+      writer.uint32(24).uint32(message.epoch);
     }
     return writer;
   },
@@ -1407,6 +1873,14 @@ export const ListSegmentsRequest: MessageFns<ListSegmentsRequest> = {
             }
 
             message.partition = PartitionRef.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.epoch = reader.uint32();
             continue;
           }
         }

@@ -161,6 +161,7 @@ export interface Op {
     | { $case: "resetClaim"; value: ResetClaim }
     | { $case: "trimFeed"; value: TrimFeed }
     | { $case: "tick"; value: Tick }
+    | { $case: "forgetCopies"; value: ForgetCopies }
     | { $case: "checkHash"; value: CheckHash }
     | undefined;
 }
@@ -236,6 +237,12 @@ export interface AdoptIntent {
   partition: PartitionRef | undefined;
   fenceToken: FenceToken | undefined;
   segmentId: string;
+}
+
+/** Begins the delete of all remote data of a partition that lives on: nothing counts as copied any more. */
+export interface ForgetCopies {
+  partition: PartitionRef | undefined;
+  fenceToken: FenceToken | undefined;
 }
 
 export interface MoveRemoteStart {
@@ -466,6 +473,8 @@ export interface CatalogState {
   clusters: number;
   /** of the log that this engine belongs to */
   metastoreId: string;
+  /** while an older state version is brought up: keys up to it are done */
+  upgradedTo: Buffer;
   /** the newest, oldest first */
   hashMarks: HashMark[];
 }
@@ -511,6 +520,28 @@ export interface PartitionTotals {
   openIntents: number;
   /** where objects of the partition were ever put */
   prefixes: StorePrefix[];
+}
+
+/** Offsets [start_offset, next_offset). */
+export interface OffsetRange {
+  startOffset: bigint;
+  nextOffset: bigint;
+}
+
+/** What was copied of one leader epoch, and what records hold of it. */
+export interface EpochRow {
+  /** ever copied: retention takes nothing away from it */
+  copied: OffsetRange[];
+  /** end of the farthest copy ever finished; decides what a new copy replaces */
+  highestNext: bigint;
+  /** no segment that is read from begins above it */
+  highestStart?:
+    | bigint
+    | undefined;
+  /** records in any state */
+  segments: bigint;
+  /** whole segments, of all their epochs */
+  logBytes: bigint;
 }
 
 export interface StorePrefix {
@@ -1151,6 +1182,9 @@ export const Op: MessageFns<Op> = {
       case "tick":
         Tick.encode(message.op.value, writer.uint32(162).fork()).join();
         break;
+      case "forgetCopies":
+        ForgetCopies.encode(message.op.value, writer.uint32(170).fork()).join();
+        break;
       case "checkHash":
         CheckHash.encode(message.op.value, writer.uint32(802).fork()).join();
         break;
@@ -1329,6 +1363,14 @@ export const Op: MessageFns<Op> = {
             }
 
             message.op = { $case: "tick", value: Tick.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.op = { $case: "forgetCopies", value: ForgetCopies.decode(reader, reader.uint32()) };
             continue;
           }
           case 100: {
@@ -2040,6 +2082,63 @@ export const AdoptIntent: MessageFns<AdoptIntent> = {
             }
 
             message.segmentId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseForgetCopies(): ForgetCopies {
+  return { partition: undefined, fenceToken: undefined };
+}
+
+export const ForgetCopies: MessageFns<ForgetCopies> = {
+  encode(message: ForgetCopies, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.partition !== undefined) {
+      PartitionRef.encode(message.partition, writer.uint32(10).fork()).join();
+    }
+    if (message.fenceToken !== undefined) {
+      FenceToken.encode(message.fenceToken, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ForgetCopies {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseForgetCopies();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.partition = PartitionRef.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.fenceToken = FenceToken.decode(reader, reader.uint32());
             continue;
           }
         }
@@ -4125,6 +4224,7 @@ function createBaseCatalogState(): CatalogState {
     sessions: 0,
     clusters: 0,
     metastoreId: "",
+    upgradedTo: Buffer.alloc(0),
     hashMarks: [],
   };
 }
@@ -4187,6 +4287,9 @@ export const CatalogState: MessageFns<CatalogState> = {
     }
     if (message.metastoreId !== "") {
       writer.uint32(114).string(message.metastoreId);
+    }
+    if (message.upgradedTo.length !== 0) {
+      writer.uint32(122).bytes(message.upgradedTo);
     }
     for (const v of message.hashMarks) {
       HashMark.encode(v!, writer.uint32(802).fork()).join();
@@ -4317,6 +4420,14 @@ export const CatalogState: MessageFns<CatalogState> = {
             }
 
             message.metastoreId = reader.string();
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.upgradedTo = Buffer.from(reader.bytes());
             continue;
           }
           case 100: {
@@ -4779,6 +4890,171 @@ export const PartitionTotals: MessageFns<PartitionTotals> = {
             }
 
             message.prefixes.push(StorePrefix.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseOffsetRange(): OffsetRange {
+  return { startOffset: 0n, nextOffset: 0n };
+}
+
+export const OffsetRange: MessageFns<OffsetRange> = {
+  encode(message: OffsetRange, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.startOffset !== 0n) {
+      if (BigInt.asUintN(64, message.startOffset) !== message.startOffset) {
+        throw new globalThis.Error("value provided for field message.startOffset of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.startOffset);
+    }
+    if (message.nextOffset !== 0n) {
+      if (BigInt.asUintN(64, message.nextOffset) !== message.nextOffset) {
+        throw new globalThis.Error("value provided for field message.nextOffset of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.nextOffset);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): OffsetRange {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseOffsetRange();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.startOffset = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.nextOffset = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseEpochRow(): EpochRow {
+  return { copied: [], highestNext: 0n, highestStart: undefined, segments: 0n, logBytes: 0n };
+}
+
+export const EpochRow: MessageFns<EpochRow> = {
+  encode(message: EpochRow, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.copied) {
+      OffsetRange.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.highestNext !== 0n) {
+      if (BigInt.asUintN(64, message.highestNext) !== message.highestNext) {
+        throw new globalThis.Error("value provided for field message.highestNext of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.highestNext);
+    }
+    if (message.highestStart !== undefined) {
+      if (BigInt.asUintN(64, message.highestStart) !== message.highestStart) {
+        throw new globalThis.Error("value provided for field message.highestStart of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.highestStart);
+    }
+    if (message.segments !== 0n) {
+      if (BigInt.asUintN(64, message.segments) !== message.segments) {
+        throw new globalThis.Error("value provided for field message.segments of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.segments);
+    }
+    if (message.logBytes !== 0n) {
+      if (BigInt.asUintN(64, message.logBytes) !== message.logBytes) {
+        throw new globalThis.Error("value provided for field message.logBytes of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.logBytes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): EpochRow {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEpochRow();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.copied.push(OffsetRange.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.highestNext = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.highestStart = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.segments = reader.uint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.logBytes = reader.uint64() as bigint;
             continue;
           }
         }

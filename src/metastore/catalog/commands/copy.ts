@@ -15,6 +15,7 @@ import type { CommandContext } from '../context.ts';
 import { byOffsetKey, claimKey, eraseKey, openIntentKey, segmentKey } from '../keys.ts';
 import { MAX_OPEN_INTENTS, MAX_STORE_PREFIXES, MAX_TEXT_BYTES, MAX_UPLOAD_IDS } from '../limits.ts';
 import { parseSegmentId, tokenOf } from '../names.ts';
+import { indexFinished, indexIntent } from '../segment-index.ts';
 import { done, isRefusal, type Outcome, refuse, refused, segmentChanged } from '../outcome.ts';
 import { type HeldPartition, type HeldSegment, holdPartition, holdSegment } from '../partition.ts';
 import { haveSameFacts, keyPrefixOf, whyUnsound } from '../segment-facts.ts';
@@ -82,6 +83,7 @@ async function beginCopy(
   draft.put(SegmentRecord, segmentKey(address, id), record);
   draft.putBytes(openIntentKey(address, id), new Uint8Array(0));
   draft.putBytes(byOffsetKey(address, record.startOffset, id), new Uint8Array(0));
+  await indexIntent(draft, { address, id, record });
   draft.put(ClaimRow, claimKey(address), { ...claim, lastIntentNumber: command.intentNumber });
   writeTotals(context, address, { ...totals, prefixes }, { segments: 1, openIntents: 1 });
   context.touched.partition(address);
@@ -153,6 +155,7 @@ async function commitCopy(
     finished: { by: 1, record: finished },
   });
   writeRecord(context, held, finished);
+  await indexFinished(context.draft, { ...held, record: finished });
   return done();
 }
 

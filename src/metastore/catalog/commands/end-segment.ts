@@ -16,6 +16,7 @@ import { queueObject } from '../erase-queue.ts';
 import { byOffsetKey, openIntentKey, remoteStartKey, segmentKey } from '../keys.ts';
 import { done, isRefusal, type Outcome, refusal, refuse, refused } from '../outcome.ts';
 import { type HeldSegment, holdSegment } from '../partition.ts';
+import { indexDeleting, indexEnded, isLostWith } from '../segment-index.ts';
 import { readLineage } from '../stored-lineage.ts';
 import { changeTotals } from '../totals.ts';
 
@@ -131,6 +132,8 @@ async function beginDelete(
     eventTimestampMs: context.state.clockMs,
   };
   context.draft.put(SegmentRecord, segmentKey(address, id), deleting);
+  const ending = { wasFinished: everFinished, isLost: isLostWith(ground.reason) };
+  await indexDeleting(context.draft, held, ending);
   context.touched.segment(deleting);
 }
 
@@ -147,6 +150,7 @@ export async function finishDelete(
   }
   context.draft.delete(segmentKey(address, id));
   context.draft.delete(byOffsetKey(address, record.startOffset, id));
+  await indexEnded(context.draft, held);
   await changeTotals(context, address, { segments: -1 });
   context.touched.segment({
     ...record,

@@ -7,6 +7,7 @@ import { claimPartition } from './claim-partition.ts';
 import { adoptIntent, finishCopy, recordUpload, startCopy } from './copy.ts';
 import { deleteTopic } from './delete-topic.ts';
 import { releaseClaim, resetClaim } from './end-claim.ts';
+import { forgetCopies } from './forget-copies.ts';
 import { abortCopy, finishDelete, startDelete } from './end-segment.ts';
 import { objectErased, prefixListedEmpty, recordErasePass } from './erasing.ts';
 import { acquireLease, confirmClock, trimFeed } from './housekeeping.ts';
@@ -41,6 +42,7 @@ const handlers: Handlers = {
   acquireLease,
   confirmClock,
   resetClaim,
+  forgetCopies,
   trimFeed,
   checkHash,
   // Every entry moves the clock; a tick does nothing else.

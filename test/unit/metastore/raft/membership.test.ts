@@ -141,8 +141,8 @@ type Transition = 'auto' | 'jointImplicit' | 'jointExplicit';
 
 /** The configuration after voters are added to node 1. */
 function after(transition: Transition, ids: readonly number[]): ConfState {
-  const change = { version: 2, transition, changes: ids.map((id) => add(id)) } as const;
-  return taken(changeMembership(start(voters(1)), newcomers, change)).config;
+  const request = { version: 2, transition, changes: ids.map((id) => add(id)) } as const;
+  return taken(changeMembership(start(voters(1)), newcomers, request)).config;
 }
 
 test('the transition of a change says whether it goes through a joint configuration', () => {

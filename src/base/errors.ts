@@ -73,6 +73,10 @@ export const errorCodes = {
 
   // Metastore
   METASTORE_UNAVAILABLE: { reaction: 'retry', meaning: 'The metastore did not answer in time.' },
+  METASTORE_DENIED: {
+    reaction: 'report',
+    meaning: 'The metastore’s etcd refuses our credentials or permissions.',
+  },
   NOT_LEADER: {
     reaction: 'retry',
     meaning: 'This metastore member does not lead; ask the one it names.',
@@ -107,9 +111,18 @@ export const errorCodes = {
     reaction: 'stop',
     meaning: 'The answer comes from another Kafka cluster or metastore.',
   },
+  MEMBER_REMOVED: {
+    reaction: 'stop',
+    meaning: 'This metastore member was taken out of its group; its id is not used again.',
+  },
   COMPACTED: {
     reaction: 'retry',
     meaning: 'The change feed no longer reaches back that far: load anew.',
+  },
+
+  SNAPSHOT_DAMAGED: {
+    reaction: 'retry',
+    meaning: 'A snapshot of the catalog fails its own checks: fetch it again, or take another file.',
   },
 
   // Serving

@@ -5,11 +5,13 @@ import { systemClock } from '../../src/platform/clock.ts';
 import { nodeDisk } from '../../src/platform/disk.ts';
 import { silentLogger } from '../../src/platform/log.ts';
 import type { ReplicatedLog } from '../../src/metastore/log/replicated-log.ts';
-import { singleMemberLogSettings } from '../../src/metastore/log/single-member/settings.ts';
-import { openSingleMemberLog } from '../../src/metastore/log/single-member/single-member-log.ts';
-import { MemoryDisk } from '../support/memory-disk.ts';
+import { openRaftLog } from '../../src/metastore/log/raft-log/open-raft-log.ts';
+import { raftLogSettings } from '../../src/metastore/log/raft-log/settings.ts';
+import { noPeers } from '../../src/metastore/log/raft-log/transport.ts';
+import { systemRandom } from '../../src/platform/random.ts';
+import { nextTurn } from '../../src/platform/turn.ts';
 import { MemoryLogStore } from '../support/memory-log.ts';
-import { IDENTITY, tickedClock } from '../support/wal-world.ts';
+import { RaftGroup } from '../support/raft-group.ts';
 import { type LogHome, replicatedLogContract } from './replicated-log.ts';
 
 replicatedLogContract('memory', () => {
@@ -26,44 +28,57 @@ replicatedLogContract('memory', () => {
   });
 });
 
-replicatedLogContract('single-member, on a disk that loses power,', () => {
-  const disk = new MemoryDisk();
-  disk.place('/data/lost+found', Buffer.alloc(0));
-  const settings = {
-    ...singleMemberLogSettings.parse({
-      wal: { fileBytes: '4KiB', batchBytes: '2KiB' },
-      tailBytes: '1KiB',
-      readBytes: '1KiB',
-    }),
-    maxCommandBytes: 3000,
-  };
+replicatedLogContract('Raft, a group of one on a disk that loses power,', () => {
+  const group = new RaftGroup(1);
   const home: LogHome = {
-    open: () => {
-      const deps = { disk: disk.forProcess(), clock: tickedClock(), logger: silentLogger };
-      return openSingleMemberLog(deps, settings, { directory: '/data/wal', ...IDENTITY });
-    },
-    kill: () => {
-      disk.crash(() => 0.4);
-      return Promise.resolve();
-    },
-    maxCommandBytes: settings.maxCommandBytes,
-    remove: () => {
-      disk.killProcess();
-      return Promise.resolve();
-    },
+    open: () => group.open(1),
+    kill: () => group.crash(1),
+    maxCommandBytes: group.settings.maxCommandBytes,
+    remove: () => group.stopAll(),
   };
   return Promise.resolve(home);
 });
 
-replicatedLogContract('single-member, on a real disk,', async () => {
-  const directory = await mkdtemp(join(tmpdir(), 'single-member-log-'));
-  const settings = singleMemberLogSettings.parse({ wal: { fileBytes: '2MiB' } });
+replicatedLogContract('Raft, a group of three,', () => {
+  const group = new RaftGroup(3);
+  let leader: number | undefined;
+  const home: LogHome = {
+    open: async () => {
+      // A log that the test stopped is opened again, as its process would be.
+      if (leader !== undefined) await group.stop(leader);
+      await group.openAll();
+      const log = await group.lead();
+      leader = group.leader()!.id;
+      return log;
+    },
+    kill: () => group.crash(leader!),
+    maxCommandBytes: group.settings.maxCommandBytes,
+    remove: () => group.stopAll(),
+  };
+  return Promise.resolve(home);
+});
+
+replicatedLogContract('Raft, a group of one on a real disk,', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'raft-log-'));
+  const settings = raftLogSettings.parse({ wal: { fileBytes: '2MiB' } });
   const opened: ReplicatedLog[] = [];
   return {
     open: async () => {
-      const deps = { disk: nodeDisk, clock: systemClock, logger: silentLogger };
-      const place = { directory: join(directory, 'wal'), ...IDENTITY };
-      const log = await openSingleMemberLog(deps, settings, place);
+      const deps = {
+        disk: nodeDisk,
+        clock: systemClock,
+        logger: silentLogger,
+        random: systemRandom,
+        nextTurn,
+        transport: noPeers,
+      };
+      const log = await openRaftLog(deps, settings, {
+        directory: join(directory, 'wal'),
+        clusterId: 'alone',
+        nodeId: 1n,
+        voters: [{ id: 1, address: '' }],
+        applied: { index: 0n, term: 0n },
+      });
       opened.push(log);
       return log;
     },

@@ -171,13 +171,17 @@ export class Wal {
     return await readEntries(this.deps.disk, this.pathOf(file), places, maxBytes);
   }
 
-  /** Deletes the files whose entries are all at or below `index`, which a durable snapshot marker covers. */
-  async dropThrough(index: bigint): Promise<void> {
+  /**
+   * Deletes the files whose entries are all at or below `index`, which a durable snapshot marker covers;
+   * not those among the newest `keptBytes`.
+   */
+  async dropThrough(index: bigint, keptBytes = 0): Promise<void> {
     assert(index <= (this.snapshot?.index ?? 0n), 'what is dropped is in a snapshot');
     const { entries } = this.state;
     while (true) {
       const [oldest, following] = this.files;
       if (oldest === undefined || following === undefined) return;
+      if ((this.files.length - 1) * this.settings.fileBytes < keptBytes) return;
       if ((entries.endOf(oldest.seq) ?? 0n) > index + 1n) return;
       this.files.shift();
       entries.dropBefore(following.seq);

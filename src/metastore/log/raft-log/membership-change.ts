@@ -1,0 +1,32 @@
+// Changes of the group as the core proposes them; the address of a new member travels with its change.
+import { MemberAddress } from '../../../gen/logtier/v1/raft.ts';
+import type { ConfChange, ConfChangeV2 } from '../../raft/conf-change.ts';
+import { type Membership, type Peer, safeNumber, withAddress } from './membership.ts';
+
+export type GroupChange =
+  | { readonly kind: 'addLearner'; readonly id: number; readonly address: string }
+  | { readonly kind: 'promote'; readonly id: number }
+  | { readonly kind: 'remove'; readonly id: number };
+
+/** Always through a joint configuration, which the leader leaves by itself. */
+export function confChangeOf(change: GroupChange): ConfChangeV2 {
+  const type = {
+    addLearner: 'addLearnerNode',
+    promote: 'addNode',
+    remove: 'removeNode',
+  } as const;
+  const changes = [{ type: type[change.kind], nodeId: change.id }];
+  const context = change.kind === 'addLearner' ? encodeAddress(change) : undefined;
+  return { version: 2, transition: 'jointImplicit', changes, context };
+}
+
+/** `before` with the address that `change` brings. */
+export function addressIn({ context }: ConfChange, before: Membership): Membership {
+  if (context === undefined || context.length === 0) return before;
+  const { nodeId, address } = MemberAddress.decode(context);
+  return withAddress(before, { id: safeNumber(nodeId), address });
+}
+
+function encodeAddress({ id, address }: Peer): Uint8Array {
+  return MemberAddress.encode({ nodeId: BigInt(id), address }).finish();
+}

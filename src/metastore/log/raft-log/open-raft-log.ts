@@ -1,0 +1,161 @@
+// Opens a member's log: what the files hold, what the state machine knows beyond them, then the core.
+import { LogtierError } from '../../../base/errors.ts';
+import type { Logger } from '../../../platform/log.ts';
+import type { Random } from '../../../platform/random.ts';
+import type { NextTurn } from '../../../platform/turn.ts';
+import { RawNode } from '../../raft/raw-node.ts';
+import type { WalDeps, WalPlace } from '../../wal/begin-file.ts';
+import { openWal } from '../../wal/open-wal.ts';
+import type { Wal } from '../../wal/wal.ts';
+import type { WalRecord } from '../../wal/wal-record.ts';
+import { coreSettings, ELECTION_TICKS } from './core-settings.ts';
+import { LogView } from './log-view.ts';
+import { LogWriter } from './log-writer.ts';
+import { encodeMembership, firstMembership, type Peer } from './membership.ts';
+import { MembershipHistory } from './membership-history.ts';
+import { RaftLog } from './raft-log.ts';
+import { coreEntry } from './read-back.ts';
+import type { RaftLogSettings } from './settings.ts';
+import type { RaftTransport } from './transport.ts';
+
+export interface RaftLogDeps extends WalDeps {
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly nextTurn: NextTurn;
+  readonly transport: RaftTransport;
+}
+
+export interface RaftLogPlace extends WalPlace {
+  /** Who a new group begins with; nobody for a member that joins one, and not looked at later. */
+  readonly voters: readonly Peer[];
+  /** Newest entry in the state machine, durable with it; 0 when there is none. */
+  readonly applied: { readonly index: bigint; readonly term: bigint };
+}
+
+/**
+ * CORRUPT_STATE and WRONG_CLUSTER leave the disk as it is. A group of one leads, and knows every entry as
+ * committed, when this resolves; a member of a larger one follows.
+ */
+export async function openRaftLog(
+  deps: RaftLogDeps,
+  settings: RaftLogSettings,
+  place: RaftLogPlace,
+): Promise<RaftLog> {
+  const { wal, isNew, cutBytes } = await openWal(deps, settings.wal, place);
+  try {
+    const { directory } = place;
+    const log = await startLog(deps, settings, place, wal);
+    const { firstIndex, lastIndex } = wal;
+    deps.logger.info({ directory, isNew, cutBytes, firstIndex, lastIndex }, 'metastore log opened');
+    return log;
+  } catch (error) {
+    await wal.close();
+    throw error;
+  }
+}
+
+async function startLog(
+  deps: RaftLogDeps,
+  settings: RaftLogSettings,
+  place: RaftLogPlace,
+  wal: Wal,
+): Promise<RaftLog> {
+  const nodeId = Number(place.nodeId);
+  await beginMembership(wal, place);
+  await followStateMachine(wal, place);
+  const durable = wal.hardState ?? { term: 0n, vote: 0n, commit: 0n };
+  const history = new MembershipHistory(wal.memberships, knownCommit(wal, place));
+  const { confState } = history.current;
+  const isAlone = confState.voters.length === 1 && confState.voters[0] === nodeId;
+  const nextChange = wal.memberChangeAfter(BigInt(history.since));
+  // What a sole voter has on disk is committed.
+  const commit = isAlone && nextChange === undefined ? wal.lastIndex : knownCommit(wal, place);
+  const hardState = {
+    term: Number(durable.term),
+    vote: Number(durable.vote),
+    commit: Number(commit),
+  };
+  // Changes of the members that are committed and not recorded yet are applied again.
+  const applied = nextChange !== undefined && nextChange <= commit ? nextChange - 1n : commit;
+  const view = new LogView({ wal, history }, settings, { hardState, confState });
+  await fillCache(wal, view, applied, settings);
+  const core = new RawNode(
+    {
+      storage: view,
+      randomTimeout: () => ELECTION_TICKS + Math.floor(deps.random.share() * ELECTION_TICKS),
+      trace: undefined,
+    },
+    coreSettings(settings, { id: nodeId, applied: Number(applied) }),
+  );
+  const log = new RaftLog(
+    {
+      ...deps,
+      wal,
+      view,
+      core,
+      history,
+      nodeId,
+      writer: new LogWriter(wal, view, hardState),
+      committed: Number(applied),
+      life: deps.random.bytes(8),
+    },
+    settings,
+  );
+  log.start();
+  if (isAlone) await log.lead();
+  return log;
+}
+
+/** A log that says nothing about members is new, or of a member that always was alone. */
+async function beginMembership(wal: Wal, { voters, nodeId }: RaftLogPlace): Promise<void> {
+  if (wal.memberships.length > 0) return;
+  const isUsed = wal.lastIndex > 0n;
+  const alone = [{ id: Number(nodeId), address: '' }];
+  const state = encodeMembership(firstMembership(isUsed ? alone : voters));
+  await wal.append([{ kind: 'membership', index: 0n, state }]);
+}
+
+/**
+ * The state machine may have installed a snapshot that the log did not come to record. Its membership was
+ * recorded before: without it the log was lost or replaced.
+ */
+async function followStateMachine(wal: Wal, { applied }: RaftLogPlace): Promise<void> {
+  const { index, term } = applied;
+  if (index === 0n || wal.termOf(index) === term) return;
+  if (index < wal.firstIndex && index <= (wal.snapshot?.index ?? 0n)) return;
+  if (!wal.memberships.some((each) => each.index === index)) {
+    throw new LogtierError(
+      'CORRUPT_STATE',
+      `the catalog is at entry ${index} of term ${term}, the log ends at ${wal.lastIndex}`,
+      { hint: 'the log was lost or replaced: restore both from one backup' },
+    );
+  }
+  const { term: hardTerm, vote, commit } = wal.hardState ?? { term: 0n, vote: 0n, commit: 0n };
+  const cut: WalRecord[] =
+    wal.lastIndex > commit ? [{ kind: 'truncate', fromIndex: commit + 1n }] : [];
+  await wal.append([
+    ...cut,
+    { kind: 'snapshotMarker', index, term },
+    { kind: 'hardState', term: hardTerm > term ? hardTerm : term, vote, commit: index },
+  ]);
+}
+
+/** What is applied, or in a snapshot, was committed, whatever the last hard state on disk says. */
+function knownCommit(wal: Wal, { applied }: RaftLogPlace): bigint {
+  const known = [wal.hardState?.commit ?? 0n, wal.snapshot?.index ?? 0n, applied.index];
+  return known.reduce((left, right) => (left > right ? left : right));
+}
+
+/** The core asks for what it has not applied yet without waiting. */
+async function fillCache(
+  wal: Wal,
+  view: LogView,
+  applied: bigint,
+  { readBytes }: RaftLogSettings,
+): Promise<void> {
+  for (let from = applied + 1n; from <= wal.lastIndex;) {
+    const entries = await wal.read(from, readBytes);
+    for (const entry of entries) view.cache.add(coreEntry(entry));
+    from += BigInt(entries.length);
+  }
+}

@@ -14,6 +14,7 @@ import { memberSettings } from '../src/metastore/member/settings.ts';
 import { catalogService } from '../src/metastore/service/catalog-service.ts';
 import { systemClock } from '../src/platform/clock.ts';
 import { silentLogger } from '../src/platform/log.ts';
+import { fixedHome } from '../test/support/engine-homes.ts';
 import { MemoryLogStore } from '../test/support/memory-log.ts';
 import {
   type AnyOp,
@@ -143,7 +144,8 @@ async function* measure(directory: string, segments: number): AsyncGenerator<Ben
   log.snapshotIndex = applied;
   begun = performance.now();
   const engine = await openRocksdbEngine(directory);
-  const deps = { engine, log: log.open(), clock: systemClock, logger: silentLogger };
+  const home = fixedHome(engine);
+  const deps = { home, log: log.open(), clock: systemClock, logger: silentLogger };
   const member = await openMember(deps, memberSettings.parse({}), METASTORE);
   const service = catalogService(member);
   const query = { $case: 'status', value: {} } as const;

@@ -30,6 +30,7 @@ import type {
   SegmentLedger,
   SegmentView,
 } from '../../src/uploader/segment-ledger.ts';
+import { fixedHome } from './engine-homes.ts';
 import { type MemoryLog, MemoryLogStore } from './memory-log.ts';
 import { CLUSTER, idNumber, METASTORE, TOPIC_ID } from './metastore-catalog.ts';
 import { ManualClock, settled } from './metastore-clock.ts';
@@ -117,7 +118,8 @@ export class MetastoreWorld {
   async start(): Promise<void> {
     this.engine = await this.engines.open();
     this.log = this.logs.open();
-    const deps = { engine: this.engine, log: this.log, clock: this.clock, logger: silentLogger };
+    const home = fixedHome(this.engine);
+    const deps = { home, log: this.log, clock: this.clock, logger: silentLogger };
     this.member = await openMember(deps, memberSettings.parse({}), METASTORE);
     await this.member.barrier(NEVER);
   }

@@ -4,6 +4,7 @@ import { CatalogState } from '../../gen/logtier/v1/catalog_command.ts';
 import type { Revision } from '../../segment/ids.ts';
 import { stateKey } from './keys.ts';
 import { decodeRow } from './row.ts';
+import { requireKnownVersion } from './state-version.ts';
 
 /** Version of the whole state machine: members of one group must agree on it. */
 export const STATE_VERSION = 2;
@@ -17,7 +18,7 @@ export async function readState(source: RowSource, metastoreId: string): Promise
   const bytes = await source.get(stateKey());
   if (bytes === undefined) return freshState(1, metastoreId);
   const state = decodeRow(CatalogState, bytes);
-  requireKnownVersion(state.stateVersion);
+  requireKnownVersion(state.stateVersion, STATE_VERSION);
   if (state.metastoreId !== metastoreId) {
     const message = `the catalog belongs to metastore ${state.metastoreId}, the log to ${metastoreId}`;
     throw new LogtierError('WRONG_CLUSTER', message, {
@@ -25,12 +26,6 @@ export async function readState(source: RowSource, metastoreId: string): Promise
     });
   }
   return state;
-}
-
-export function requireKnownVersion(stateVersion: number): void {
-  if (stateVersion <= STATE_VERSION) return;
-  const message = `the catalog's state has version ${stateVersion}, this Logtier knows ${STATE_VERSION}`;
-  throw new LogtierError('CORRUPT_STATE', message, { hint: 'run the newer Logtier again' });
 }
 
 export function freshState(incarnation: number, metastoreId: string): CatalogState {

@@ -1,6 +1,7 @@
 // One member's core: commands go into the log, what the log commits goes through apply into the engine,
-// and whoever waits for it is woken. An error of the log or the engine ends it for good.
-import { LogtierError } from '../../base/errors.ts';
+// and whoever waits for it is woken. Where the log has let entries go, its snapshot takes the engine's place.
+// An error of the log or the engine ends the member for good.
+import { LogtierError, reactionTo } from '../../base/errors.ts';
 import {
   type CatalogState,
   Command,
@@ -10,7 +11,8 @@ import { abortError, type Clock, throwIfAborted } from '../../platform/clock.ts'
 import type { Logger } from '../../platform/log.ts';
 import type { Revision } from '../../segment/ids.ts';
 import { applyEntries } from '../catalog/apply.ts';
-import { readState, revisionOf } from '../catalog/state.ts';
+import { revisionOf } from '../catalog/state.ts';
+import { openState } from '../catalog/upgrade.ts';
 import type { KvEngine } from '../engine/kv-engine.ts';
 import { onAbort } from '../../base/on-abort.ts';
 import {
@@ -18,29 +20,31 @@ import {
   type LogEntry,
   type LogIndex,
   type ReplicatedLog,
+  type SnapshotProvider,
   type SnapshotToInstall,
 } from '../log/replicated-log.ts';
+import type { EngineHome } from './engine-home.ts';
 import { type FeedPage, readFeedPage } from './feed-page.ts';
 import { FeedTail } from './feed-tail.ts';
 import { requireFitting } from './fitting.ts';
 import { Housekeeping } from './housekeeping.ts';
+import { installSnapshot } from './install-snapshot.ts';
 import type { MemberSettings } from './settings.ts';
+import { snapshotsOf } from './snapshot-provider.ts';
 
 export interface MemberDeps {
-  readonly engine: KvEngine;
+  readonly home: EngineHome;
   readonly log: ReplicatedLog;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
-function notInstalled({ index }: SnapshotToInstall): LogtierError {
-  return new LogtierError('CORRUPT_STATE', `entries up to ${index} are gone from the log`, {
-    hint: 'delete the catalog and the log of this member and let it join anew',
-  });
-}
-
 /** Entries in one batch of the engine: few enough that a waiting reader is not held up for long. */
 const APPLY_ENTRIES = 256;
+
+/** Snapshots in a row that did not come whole before the member gives up. */
+const MAX_INSTALL_TRIES = 5;
+const INSTALL_RETRY_MS = 1_000;
 
 interface Waiter {
   readonly index: LogIndex;
@@ -54,7 +58,7 @@ export async function openMember(
   settings: MemberSettings,
   metastoreId: string,
 ): Promise<CatalogMember> {
-  const state = await readState(deps.engine, metastoreId);
+  const state = await openState(deps.home.engine, metastoreId);
   requireFitting(state, deps.log.status());
   const member = new CatalogMember(deps, settings, state);
   member.start();
@@ -66,13 +70,17 @@ export class CatalogMember {
   readonly clock: Clock;
   /** Resolves with the reason when the member can go no further: the process must end. */
   readonly failed: Promise<LogtierError>;
+  /** What the log hands on to members that lag too far behind; also what an operator saves. */
+  readonly snapshots: SnapshotProvider;
+  private readonly home: EngineHome;
   private readonly log: ReplicatedLog;
   private readonly logger: Logger;
   private readonly settings: MemberSettings;
   private readonly housekeeping: Housekeeping;
-  private readonly tail: FeedTail;
+  private tail: FeedTail;
   private readonly ended = new AbortController();
   private current: CatalogState;
+  private installed = 0;
   private waiters: Waiter[] = [];
   /** Answers of entries that a proposal of this member may be about to ask for. */
   private readonly results = new Map<LogIndex, CommandResult>();
@@ -82,7 +90,8 @@ export class CatalogMember {
   private stopping: Promise<void> | undefined;
 
   constructor(deps: MemberDeps, settings: MemberSettings, state: CatalogState) {
-    this.engine = deps.engine;
+    this.home = deps.home;
+    this.engine = deps.home.engine;
     this.clock = deps.clock;
     this.log = deps.log;
     this.logger = deps.logger;
@@ -92,7 +101,8 @@ export class CatalogMember {
     this.failed = new Promise((resolve) => {
       this.tellFailure = resolve;
     });
-    this.housekeeping = new Housekeeping(deps, settings, {
+    this.snapshots = snapshotsOf(this.engine, state.metastoreId);
+    this.housekeeping = new Housekeeping({ ...deps, engine: this.engine }, settings, {
       state: () => this.current,
       propose: (command, signal) => this.propose(command, signal),
       fail: (error) => {
@@ -103,6 +113,7 @@ export class CatalogMember {
 
   /** Once, by `openMember`. */
   start(): void {
+    this.log.serveSnapshotsOf(this.snapshots);
     this.applying = this.applyAll();
     this.housekeeping.start();
   }
@@ -110,6 +121,11 @@ export class CatalogMember {
   /** As of the last batch that reached the engine. */
   get state(): CatalogState {
     return this.current;
+  }
+
+  /** Rises when a snapshot takes the engine's place: what was remembered from applied entries is void. */
+  get installs(): number {
+    return this.installed;
   }
 
   get revision(): Revision {
@@ -197,15 +213,50 @@ export class CatalogMember {
 
   private async applyAll(): Promise<void> {
     try {
-      for await (const entries of this.log.committed(this.current.appliedIndex)) {
-        if (isSnapshot(entries)) throw notInstalled(entries);
-        for (let start = 0; start < entries.length; start += APPLY_ENTRIES) {
-          await this.applyBatch(entries.slice(start, start + APPLY_ENTRIES));
-        }
+      for (let tries = 1; ; tries += 1) {
+        const reason = await this.applyCommitted();
+        if (reason === undefined) return;
+        if (tries === MAX_INSTALL_TRIES) throw reason;
+        this.logger.warn({ code: reason.code, reason: reason.message }, 'a snapshot did not come');
+        await this.clock.sleep(INSTALL_RETRY_MS, this.ended.signal);
       }
     } catch (error) {
       this.fail(error);
     }
+  }
+
+  /** Until the log ends; or why a snapshot could not be fetched: the log is to be asked anew. */
+  private async applyCommitted(): Promise<LogtierError | undefined> {
+    for await (const item of this.log.committed(this.current.appliedIndex)) {
+      if (isSnapshot(item)) {
+        const reason = await this.install(item);
+        if (reason !== undefined) return reason;
+        continue;
+      }
+      for (let start = 0; start < item.length; start += APPLY_ENTRIES) {
+        await this.applyBatch(item.slice(start, start + APPLY_ENTRIES));
+      }
+    }
+    return undefined;
+  }
+
+  /** Nothing to do when a crash came between the install and the log's own record of it. */
+  private async install(snapshot: SnapshotToInstall): Promise<LogtierError | undefined> {
+    if (snapshot.index <= this.current.appliedIndex) return undefined;
+    try {
+      this.installed += 1;
+      const { signal } = this.ended;
+      this.current = await installSnapshot(this.home, this.current, snapshot, signal);
+    } catch (error) {
+      if (error instanceof LogtierError && reactionTo(error) === 'retry') return error;
+      throw error;
+    }
+    // Older history is in the new engine's feed, or COMPACTED.
+    this.tail = new FeedTail(this.revision);
+    const { index, term } = snapshot;
+    this.logger.info({ index, term }, 'a snapshot was installed');
+    this.wake();
+    return undefined;
   }
 
   private async applyBatch(entries: readonly LogEntry[]): Promise<void> {
@@ -217,7 +268,11 @@ export class CatalogMember {
       for (const [index, result] of applied.results) this.results.set(index, result);
     }
     this.housekeeping.applied(entries.reduce((bytes, { command }) => bytes + command.length, 0));
-    const { appliedIndex } = applied.state;
+    this.wake();
+  }
+
+  private wake(): void {
+    const { appliedIndex } = this.current;
     const ready = this.waiters.filter(({ index }) => index <= appliedIndex);
     this.waiters = this.waiters.filter(({ index }) => index > appliedIndex);
     for (const waiter of ready) waiter.resolve();

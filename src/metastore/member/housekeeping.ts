@@ -1,4 +1,5 @@
-// What a member does by itself: makes the engine durable and cuts the log, moves the clock, trims the feed.
+// What a member does by itself: makes the engine durable and cuts the log, moves the clock, trims the feed,
+// compares itself with the others.
 import { hasCode, LogtierError } from '../../base/errors.ts';
 import type {
   CatalogState,
@@ -8,10 +9,14 @@ import type {
 } from '../../gen/logtier/v1/catalog_command.ts';
 import type { Clock } from '../../platform/clock.ts';
 import type { Logger } from '../../platform/log.ts';
+import { newestMark } from '../catalog/hash-marks.ts';
 import { tokenOf } from '../catalog/names.ts';
 import type { KvEngine } from '../engine/kv-engine.ts';
 import type { ReplicatedLog } from '../log/replicated-log.ts';
 import type { MemberSettings } from './settings.ts';
+
+/** A member further behind the log than this replays it: it compares itself when it has caught up. */
+const CAUGHT_UP_ENTRIES = 256n;
 
 export interface HousekeepingDeps {
   readonly engine: KvEngine;
@@ -34,6 +39,7 @@ export class Housekeeping {
   private stopTicking: () => void = () => undefined;
   private stopFlushing: () => void = () => undefined;
   private unflushedBytes = 0;
+  private comparedIndex = 0n;
   private flushing: Promise<void> | undefined;
   private proposing: Promise<void> = Promise.resolve();
 
@@ -56,6 +62,7 @@ export class Housekeeping {
   applied(bytes: number): void {
     this.unflushedBytes += bytes;
     if (this.unflushedBytes >= this.settings.flushBytes) this.flushSoon();
+    this.compareMembers();
   }
 
   async stop(): Promise<void> {
@@ -75,7 +82,8 @@ export class Housekeeping {
 
   private async flush(): Promise<void> {
     const { engine, log } = this.deps;
-    // Read before the flush: what is applied meanwhile may not be durable after it.
+    // Read before the flush: what is applied meanwhile may not be durable after it. The log itself keeps to
+    // what it has committed, and keeps what its other members still need or hands them a snapshot.
     const { appliedIndex } = this.host.state();
     this.unflushedBytes = 0;
     try {
@@ -93,6 +101,16 @@ export class Housekeeping {
     if (appliedIndex - tokenOf(feedFrom).index < 2n * kept) return;
     const below = { incarnation, index: appliedIndex - kept };
     this.propose({ $case: 'trimFeed', value: { below } });
+  }
+
+  private compareMembers(): void {
+    const state = this.host.state();
+    const mark = newestMark(state);
+    if (mark === undefined || mark.index <= this.comparedIndex) return;
+    const { role, committed } = this.deps.log.status();
+    if (role !== 'leader' || committed > state.appliedIndex + CAUGHT_UP_ENTRIES) return;
+    this.comparedIndex = mark.index;
+    this.propose({ $case: 'checkHash', value: { mark } });
   }
 
   private propose(op: NonNullable<Op['op']>): void {

@@ -1,7 +1,9 @@
 // Which metastore a directory belongs to: made up once, then checked by log and catalog.
 import { LogtierError } from '../../base/errors.ts';
-import { diskError, type Disk, errnoOf, exists } from '../../platform/disk.ts';
+import { diskError, type Disk, errnoOf } from '../../platform/disk.ts';
 import type { Random } from '../../platform/random.ts';
+import { isEngineName } from './current-engine.ts';
+import { replaceFile } from './replace-file.ts';
 
 const FILE = 'metastore-id';
 
@@ -17,14 +19,31 @@ export async function metastoreIdOf(
 ): Promise<string> {
   const known = await readId(disk, directory);
   if (known !== undefined) return known;
-  if ((await exists(disk, `${directory}/log`)) || (await exists(disk, `${directory}/db`))) {
+  if (await holdsMember(disk, directory)) {
     throw new LogtierError('CORRUPT_STATE', `${directory}/${FILE} is missing`, {
       hint: 'restore the whole directory from one backup',
     });
   }
-  const id = Buffer.from(random.bytes(16)).toString('base64url');
-  await writeId(disk, directory, id);
+  const id = freshMetastoreId(random);
+  await writeMetastoreId(disk, directory, id);
   return id;
+}
+
+export function freshMetastoreId(random: Random): string {
+  return Buffer.from(random.bytes(16)).toString('base64url');
+}
+
+export async function writeMetastoreId(disk: Disk, directory: string, id: string): Promise<void> {
+  await replaceFile(disk, directory, FILE, `${id}\n`);
+}
+
+async function holdsMember(disk: Disk, directory: string): Promise<boolean> {
+  try {
+    const names = (await disk.list(directory)).map(({ name }) => name);
+    return names.some((name) => name === 'log' || name === 'CURRENT' || isEngineName(name));
+  } catch (error) {
+    throw diskError(error, `listing ${directory}`);
+  }
 }
 
 async function readId(disk: Disk, directory: string): Promise<string | undefined> {
@@ -35,24 +54,5 @@ async function readId(disk: Disk, directory: string): Promise<string | undefined
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return undefined;
     throw error instanceof LogtierError ? error : diskError(error, `reading ${directory}/${FILE}`);
-  }
-}
-
-/** Whole or not there: written aside, synced, renamed. */
-async function writeId(disk: Disk, directory: string, id: string): Promise<void> {
-  const aside = `${directory}/${FILE}.tmp`;
-  try {
-    const file = await disk.open(aside, 'write');
-    try {
-      await file.truncate(0);
-      await file.write(Buffer.from(`${id}\n`), 0);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await disk.rename(aside, `${directory}/${FILE}`);
-    await disk.syncDirectory(directory);
-  } catch (error) {
-    throw diskError(error, `writing ${directory}/${FILE}`);
   }
 }

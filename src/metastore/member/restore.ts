@@ -10,13 +10,26 @@ import type { KvEngine, KvWrite } from '../engine/kv-engine.ts';
  * rule 6). Sessions, leases and history are of the old log and go; orphans are not erased until an operator
  * has reconciled the store: what was finished after the backup is an object without a record.
  *
- * The log that follows must be empty. Safe to repeat after a crash.
+ * The log that follows must be empty. The content counts as its entry 1: a member that joins with nothing
+ * gets a snapshot, never the entries from the first on. Safe to repeat after a crash.
  */
-export async function raiseIncarnation(engine: KvEngine, metastoreId: string): Promise<number> {
+export async function raiseIncarnation(
+  engine: KvEngine,
+  metastoreId: string,
+  newMetastoreId = metastoreId,
+): Promise<number> {
   const before = await readState(engine, metastoreId);
+  const incarnation = before.incarnation + 1;
   const { clockMs, segments, eraseQueue, clusters } = before;
   const state: CatalogState = {
-    ...freshState(before.incarnation + 1, metastoreId),
+    ...freshState(incarnation, newMetastoreId),
+    stateVersion: before.stateVersion,
+    upgradedTo: before.upgradedTo,
+    appliedIndex: 1n,
+    appliedTerm: 1n,
+    feedFrom: { incarnation, index: 1n },
+    // Goes on, so that a member that began with other content is told apart.
+    hash: before.hash,
     clockMs,
     segments,
     eraseQueue,

@@ -7,6 +7,7 @@ import type { Random } from '../../platform/random.ts';
 import { openRocksdbEngine } from '../engine/rocksdb-engine.ts';
 import { openSingleMemberLog } from '../log/single-member/single-member-log.ts';
 import { type CatalogMember, openMember } from './catalog-member.ts';
+import { openEngineHome } from './engine-home.ts';
 import { metastoreIdOf } from './identity.ts';
 import type { MemberSettings } from './settings.ts';
 
@@ -39,11 +40,11 @@ export async function openSingleMember(
   }
   const metastoreId = await metastoreIdOf(deps, directory);
   // The engine first: its lock keeps a second process away from the log.
-  const engine = await openRocksdbEngine(`${directory}/db`);
+  const home = await openEngineHome({ ...deps, openEngine: openRocksdbEngine }, directory);
   try {
     const place = { directory: `${directory}/log`, clusterId: metastoreId, nodeId: ONLY_NODE };
     const log = await openSingleMemberLog(deps, settings.log, place);
-    const member = await openMember({ ...deps, engine, log }, settings, metastoreId).catch(
+    const member = await openMember({ ...deps, home, log }, settings, metastoreId).catch(
       async (error: unknown) => {
         await log.stop();
         throw error;
@@ -52,11 +53,11 @@ export async function openSingleMember(
     let stopping: Promise<void> | undefined;
     const stop = async (): Promise<void> => {
       await member.stop();
-      await engine.close();
+      await home.close();
     };
     return { member, stop: () => (stopping ??= stop()) };
   } catch (error) {
-    await engine.close();
+    await home.close();
     throw error;
   }
 }

@@ -11,6 +11,7 @@ import { raiseIncarnation } from '../../../../src/metastore/member/restore.ts';
 import { type MemberSettings, memberSettings } from '../../../../src/metastore/member/settings.ts';
 import { catalogService } from '../../../../src/metastore/service/catalog-service.ts';
 import { silentLogger } from '../../../../src/platform/log.ts';
+import { fixedHome } from '../../../support/engine-homes.ts';
 import { MemoryLogStore } from '../../../support/memory-log.ts';
 import { CLUSTER, METASTORE } from '../../../support/metastore-catalog.ts';
 import { ManualClock, settled } from '../../../support/metastore-clock.ts';
@@ -44,7 +45,7 @@ async function open(
   over: KvEngine = engine,
 ): Promise<CatalogMember> {
   const settings = { ...memberSettings.parse({}), ...facts };
-  const deps = { engine: over, log: logs.open(), clock, logger: silentLogger };
+  const deps = { home: fixedHome(over), log: logs.open(), clock, logger: silentLogger };
   const member = await openMember(deps, settings, METASTORE);
   members.push(member);
   await member.barrier(NEVER);

@@ -36,6 +36,7 @@ const byError: Partial<Record<ErrorCode, ExitName>> = {
   NOT_READY: 'unreachable',
   STORE_DENIED: 'denied',
   BROKER_DENIED: 'denied',
+  METASTORE_DENIED: 'denied',
   DEADLINE_EXCEEDED: 'deadline',
   OUTCOME_UNKNOWN: 'deadline',
   ALREADY_RUNNING: 'conflict',

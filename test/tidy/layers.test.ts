@@ -29,7 +29,7 @@ const rooms: Readonly<Record<string, Room>> = {
   'metastore/raft': { imports: ['base'], packages: [] },
   'metastore/log': {
     imports: ['base', 'platform', 'metastore/wal', 'metastore/raft', 'rpc', 'gen'],
-    packages: ['node:*', 'zod'],
+    packages: ['node:*', 'zod', '@grpc/grpc-js'],
   },
   'metastore/catalog': {
     imports: ['base', 'kafka', 'segment', 'gen', 'metastore/engine'],

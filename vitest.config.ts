@@ -24,7 +24,7 @@ export default defineConfig({
           include: ['test/{e2e,sim}/**/*.test.ts'],
           exclude: ['**/*.long.test.ts'],
           fileParallelism: false,
-          testTimeout: 300_000,
+          testTimeout: 900_000, // a bound for a hang: nothing here is slow enough to come near it
           hookTimeout: 600_000, // the first run on a machine fetches and builds the servers
         },
       },

@@ -37,7 +37,7 @@ describe.each(['4.3.1', '3.9.2'] as const)('a broker of Kafka %s', (version) => 
   function viewOf(clusterId: string): KafkaBrokerView {
     const [broker] = kafka.brokers;
     const bootstrap = { host: broker!.host, port: broker!.port };
-    const connection = { connectTimeout: 5_000, requestTimeout: 5_000 };
+    const connection = { connectTimeout: 60_000, requestTimeout: 60_000 };
     return new KafkaBrokerView(
       { clock: systemClock },
       { brokerId: broker!.id, bootstrap, clusterId, connection },

@@ -59,4 +59,4 @@ test('killed at any moment, the engine comes back at a batch border without a ho
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
-}, 60_000);
+});

@@ -78,8 +78,8 @@ test('a sidecar killed again and again in mid-copy ends with everything remote e
     const read = await reader.readTiers(workload, job, [run]);
     reader.stop();
     expect(read).toEqual(expectedRead([run], coveredEnd(segments)));
-    const objects = await listFiles(storeDirectory);
-    expect(objects).toEqual(segments.map(({ objectKey }) => objectKey).toSorted());
+    const keys = segments.map(({ objectKey }) => objectKey).toSorted();
+    await expect.poll(() => listFiles(storeDirectory), { timeout: 240_000 }).toEqual(keys);
   } finally {
     await sidecar.stop();
   }
@@ -203,12 +203,12 @@ test('a log directory that vanishes unreadies the sidecar; its return with the b
     const [logDir = ''] = kafka.brokers[0]?.logDirs ?? [];
     await fs.rename(logDir, `${logDir}.gone`);
     try {
-      await expect.poll(() => readiness(sidecar), { timeout: 60_000 }).toBe(503);
+      await expect.poll(() => readiness(sidecar), { timeout: 240_000 }).toBe(503);
     } finally {
       await fs.rename(`${logDir}.gone`, logDir);
     }
     await kafka.brokers[0]?.restart(); // it ends itself when its only directory fails
-    await expect.poll(() => readiness(sidecar), { timeout: 60_000 }).toBe(200);
+    await expect.poll(() => readiness(sidecar), { timeout: 240_000 }).toBe(200);
     expect(await remoteSegments(sidecar, topic)).toEqual(before);
   } finally {
     await sidecar.stop();

@@ -12,7 +12,7 @@ import { expectedSummary } from '../support/workload-content.ts';
 
 const CODECS: readonly Codec[] = ['none', 'gzip', 'snappy', 'lz4', 'zstd'];
 const POLL_MS = 100;
-const POLLS = 300;
+const POLLS = 1_800;
 
 async function until(isSo: () => Promise<boolean>): Promise<void> {
   for (let poll = 0; !(await isSo()); poll += 1) {
@@ -82,9 +82,9 @@ describe.each(['4.3.1', '3.9.2'] as const)('one stock broker of Kafka %s', (vers
     expect(await workload.consume({ ...partition, fromOffset: 250n, count: 150 })).toEqual(
       expectedSummary([left]),
     );
-    await expect(
-      workload.consume({ ...partition, fromOffset: 0n, count: 1, idleMs: 2_000 }),
-    ).rejects.toThrow('OffsetOutOfRange');
+    await expect(workload.consume({ ...partition, fromOffset: 0n, count: 1 })).rejects.toThrow(
+      'OffsetOutOfRange',
+    );
   });
 
   test('moves a partition to its other log directory', async () => {
@@ -150,7 +150,7 @@ describe('three brokers of Kafka 4.3.1', () => {
       return isr.length === 3;
     });
     await workload.electLeader(partition);
-    expect(await leaderNow()).toBe(first);
+    await until(async () => (await leaderNow()) === first); // brokers hear of it one by one
     expect(await workload.consume({ ...partition, fromOffset: 0n, count: 200 })).toEqual(
       expectedSummary([before, after]),
     );

@@ -18,7 +18,7 @@ import { startKafkaWorkload, type KafkaWorkload } from '../support/testbeds/kafk
 
 const TOPIC = 'orders';
 const PARTITION = { topic: TOPIC, partition: 0 };
-const BOUND_MS = 90_000;
+const BOUND_MS = 300_000;
 
 let kafka: KafkaTestbed;
 let workload: KafkaWorkload;

@@ -66,4 +66,4 @@ test('killed at any moment, the log keeps every acknowledged command under its i
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
-}, 90_000);
+});

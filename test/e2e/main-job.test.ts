@@ -33,7 +33,7 @@ const PLAIN_RECORDS = 6_000;
 const TRANSACTIONS = ['commit', 'abort', 'commit', 'commit', 'abort', 'commit'] as const;
 /** The last transaction spans a roll: its marker is in the active segment, which only the broker has. */
 const TRANSACTION_RECORDS = 700;
-const STALL_BOUND_MS = 60_000;
+const STALL_BOUND_MS = 240_000;
 
 /** What was written to one partition. */
 interface Written extends PartitionName {

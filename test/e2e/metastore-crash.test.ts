@@ -42,7 +42,7 @@ async function copyUntil(
 /** Asked again while the process is down. */
 function status(client: TestMetastoreClient) {
   return vi.waitUntil(() => client.queries.status(NEVER).catch(() => undefined), {
-    timeout: 30_000,
+    timeout: 240_000,
   });
 }
 
@@ -66,7 +66,7 @@ test('killed in mid-batch, a metastore loses no answered command and applies non
       const before = (await status(client)).appliedIndex;
       const enough = before + 300n + BigInt(kill * 77);
       await vi.waitUntil(async () => (await status(client)).appliedIndex > enough, {
-        timeout: 30_000,
+        timeout: 240_000,
         interval: 5,
       });
       await metastore.kill();
@@ -86,7 +86,7 @@ test('killed in mid-batch, a metastore loses no answered command and applies non
     const found = await vi.waitUntil(
       () => view.findLinearizable('orders', 0, NEVER).catch(() => undefined),
       {
-        timeout: 20_000,
+        timeout: 240_000,
       },
     );
     expect(found.segments).toEqual(snapshot.segments);
@@ -98,4 +98,4 @@ test('killed in mid-batch, a metastore loses no answered command and applies non
     await metastore.stop();
     await rm(directory, { recursive: true, force: true });
   }
-}, 180_000);
+});

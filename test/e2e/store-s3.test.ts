@@ -71,7 +71,7 @@ function put(store: ObjectStore, key: string, bytes: Buffer): Promise<StoredObje
 }
 
 describe('the S3 home over a line that fails', () => {
-  const RETRY = { firstRetryMs: 5, longestRetryMs: 20, retries: 6, retryForMs: 60_000 };
+  const RETRY = { firstRetryMs: 5, longestRetryMs: 20, retries: 6, retryForMs: 240_000 };
   const large = sampleBytes(20 * 2 ** 20 + 7, 71);
   let bed: S3Testbed;
   let proxy: FaultProxy;
@@ -95,8 +95,8 @@ describe('the S3 home over a line that fails', () => {
     const endpoint = `http://127.0.0.1:${proxy.port}`;
     const store = await openS3(bed, {
       endpoint,
-      idleTimeoutMs: '400ms',
-      controlTimeoutMs: '2s',
+      idleTimeoutMs: '20s',
+      controlTimeoutMs: '60s',
       ...overrides,
     });
     opened.push(store);
@@ -115,6 +115,9 @@ describe('the S3 home over a line that fails', () => {
     proxy.script(faultOf);
     return store;
   };
+
+  /** For lines that hang: whatever else takes so long on a busy machine ends in the same way. */
+  const impatient = { idleTimeoutMs: '1500ms', controlTimeoutMs: '3s' };
 
   const flips = { kind: 'flip-bodies', direction: 'up', afterHeaderBytes: 600 } as const;
 
@@ -149,7 +152,7 @@ describe('the S3 home over a line that fails', () => {
     'a put whose line ends by %s (%s) is told as STORE_UNAVAILABLE',
     async (kind, direction) => {
       const afterBytes = direction === 'up' ? 100_000 : 10;
-      const store = await scripted(() => ({ kind, direction, afterBytes }));
+      const store = await scripted(() => ({ kind, direction, afterBytes }), impatient);
       const key = `line/${kind}-${direction}`;
       expect(await codeOf(put(store, key, sampleBytes(3_000_000, 72)))).toBe('STORE_UNAVAILABLE');
     },
@@ -162,7 +165,8 @@ describe('the S3 home over a line that fails', () => {
       opened.push(direct);
       const key = `short/${kind}`;
       await put(direct, key, large);
-      const store = await scripted(() => ({ kind, direction: 'down', afterBytes: 3_000_000 }));
+      const fault = { kind, direction: 'down', afterBytes: 3_000_000 } as const;
+      const store = await scripted(() => fault, impatient);
       let bytes = 0;
       const readAll = async (): Promise<void> => {
         for await (const piece of store.get(key, { start: 0, end: large.length }, never)) {
@@ -185,7 +189,7 @@ describe('the S3 home over a line that fails', () => {
       { kind: 'reset', direction: 'down', afterBytes: 2_000_000 },
       { kind: 'hang', direction: 'down', afterBytes: 1_000_000 },
     ];
-    const store = await scripted((connection) => faults[connection]);
+    const store = await scripted((connection) => faults[connection], { idleTimeoutMs: '3s' });
     const playedBefore = proxy.played;
     const whole = { start: 0, end: large.length };
     const found = await collect(retrying(store).get('resumed', whole, never));
@@ -265,12 +269,12 @@ describe('the S3 home over a line that fails', () => {
   });
 
   test('a put that grew too old, as after a suspension, makes no further call', async () => {
-    const store = await openBehind({ longestPutMs: '300ms' });
+    const store = await openBehind({ longestPutMs: '1500ms' });
     let stalls = 0;
     const source = interruptedSource(large, 17_000_000, () => {
       stalls += 1;
       if (stalls > 1) return;
-      const untilMs = performance.now() + 400;
+      const untilMs = performance.now() + 2_000;
       while (performance.now() < untilMs); // the whole process stands still
     });
     const outcome = codeOf(store.put('too-old', source, nobody, never));
@@ -301,7 +305,7 @@ describe('the S3 home over a line that fails', () => {
     expect(await codeOf(store.stat('any', never))).toBe('STORE_UNAVAILABLE');
     const patient = retryingStore(
       { clock: systemClock, random: systemRandom },
-      { firstRetryMs: 50, longestRetryMs: 200, retries: 100, retryForMs: 60_000 },
+      { firstRetryMs: 50, longestRetryMs: 200, retries: 1_000, retryForMs: 240_000 },
       store,
     );
     const putting = put(patient, 'after-restart', large);

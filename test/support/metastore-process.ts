@@ -1,8 +1,8 @@
 // A metastore process that a test kills and starts again over the same directory.
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { startProcess, type TestProcess } from './testbeds/processes.ts';
 
 const CHILD = join(import.meta.dirname, '../e2e/metastore-member.child.ts');
 
@@ -10,7 +10,7 @@ export class MetastoreProcess {
   readonly address: string;
   private readonly directory: string;
   private readonly flushMs: number;
-  private child: ChildProcess | undefined;
+  private child: TestProcess | undefined;
 
   constructor(directory: string, flushMs: number) {
     this.directory = directory;
@@ -21,29 +21,27 @@ export class MetastoreProcess {
   /** Resolves once it serves. */
   async start(): Promise<void> {
     const args = ['--import', 'tsx', CHILD, `${this.directory}/state`, this.address];
-    const child = spawn(process.execPath, [...args, String(this.flushMs)], {
-      stdio: ['ignore', 'pipe', 'inherit'],
+    const child = await startProcess({
+      name: 'metastore',
+      command: process.execPath,
+      args: [...args, String(this.flushMs)],
+      logFile: join(this.directory, 'metastore.log'),
+      pipes: true,
     });
     this.child = child;
-    for await (const line of createInterface({ input: child.stdout })) {
-      if (line === 'serving') return;
-    }
-    throw new Error('the metastore ended before it served');
+    if (child.stdout === undefined) throw new Error('the metastore says nothing');
+    const served = once(createInterface({ input: child.stdout }), 'line').then(() => true);
+    if (await Promise.race([served, child.exited.then(() => false)])) return;
+    throw new Error(`the metastore ended before it served\n${child.logTail()}`);
   }
 
   /** As `kill -9` does, in the middle of whatever it does. */
   async kill(): Promise<void> {
-    await this.end('SIGKILL');
+    this.child?.kill('SIGKILL');
+    await this.child?.exited;
   }
 
   async stop(): Promise<void> {
-    await this.end('SIGTERM');
-  }
-
-  private async end(signal: NodeJS.Signals): Promise<void> {
-    const { child } = this;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    child.kill(signal);
-    await once(child, 'exit');
+    await this.child?.stop();
   }
 }

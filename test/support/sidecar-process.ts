@@ -60,8 +60,8 @@ export interface DevOptions extends Home {
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const MAIN = join(ROOT, 'src', 'app', 'main.ts');
-const READY_BOUND_MS = 60_000;
-const STOP_BOUND_MS = 20_000;
+const READY_BOUND_MS = 180_000;
+const STOP_BOUND_MS = 60_000;
 
 /** `logtier dev`: no settings file at all. */
 export async function startDev(options: DevOptions): Promise<RoleProcess> {

@@ -46,8 +46,8 @@ export interface TieredRead {
 
 const ANSWER_BYTES = 8 * 2 ** 20;
 const WINDOW_BYTES = 16 * 2 ** 20;
-const UNARY_BOUND_MS = 10_000;
-const READY_BOUND_MS = 60_000;
+const UNARY_BOUND_MS = 60_000;
+const READY_BOUND_MS = 240_000;
 const ASK_AGAIN_MS = 50;
 
 export class TieredReader {

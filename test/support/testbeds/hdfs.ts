@@ -299,7 +299,7 @@ class Cluster {
 }
 
 /** A NameNode that comes back waits in safe mode for the DataNode's block report. */
-const READY_BOUND_MS = 120_000;
+const READY_BOUND_MS = 300_000;
 
 /** Ready when it resolves: about 6 s. */
 export async function startHdfs(options: HdfsOptions = {}): Promise<HdfsTestbed> {

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { WORKLOAD_EPOCH_MS, type ProducedRun, type RecordsSummary } from '../workload-content.ts';
 import { contentKey, once } from './cache.ts';
 import { kafkaJars } from './kafka-runtime.ts';
-import { runToEnd, startProcess, type TestProcess } from './processes.ts';
+import { pauseMs, runToEnd, startProcess, type TestProcess } from './processes.ts';
 
 export type Codec = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd';
 export type Isolation = 'read_uncommitted' | 'read_committed';
@@ -63,7 +63,7 @@ export interface ConsumeJob extends PartitionName {
   readonly count: number;
   /** Default `read_uncommitted`. */
   readonly isolation?: Isolation;
-  /** Fails when no record came for so long. Default 30,000. */
+  /** Fails when no record came for so long. Default 120,000. */
   readonly idleMs?: number;
 }
 
@@ -83,7 +83,7 @@ export interface TopicState {
 /** Calls may overlap; each rejects with Kafka's own error name and message. */
 export interface KafkaWorkload {
   readonly pid: number;
-  /** Resolves with the topic's id in Kafka's base64url form. */
+  /** Resolves with the topic's id in Kafka's base64url form, once a broker names a leader of each partition. */
   createTopic(topic: NewTopic): Promise<string>;
   deleteTopic(topic: string): Promise<void>;
   createPartitions(topic: string, partitions: number): Promise<void>;
@@ -110,6 +110,8 @@ export interface KafkaWorkload {
 // One client version for all brokers: 4.3.1's clients speak to 3.9 too.
 const CLIENT_VERSION = '4.3.1';
 const SOURCES = ['KafkaWorkload.java', 'WorkloadContent.java', 'SentRecords.java'];
+const LED_BOUND_MS = 60_000;
+const LED_POLL_MS = 20;
 const JVM_ARGS = ['-Xms64m', '-Xmx640m', '-XX:+UseSerialGC', '-XX:+PerfDisableSharedMem'];
 
 export async function startKafkaWorkload(bootstrap: string): Promise<KafkaWorkload> {
@@ -183,7 +185,13 @@ class JvmWorkload implements KafkaWorkload {
 
   async createTopic(topic: NewTopic): Promise<string> {
     const defaults = { partitions: 1, replication: 1, configs: {} };
-    return (await this.#call('createTopic', { ...defaults, ...topic })) as string;
+    const id = (await this.#call('createTopic', { ...defaults, ...topic })) as string;
+    const deadline = performance.now() + LED_BOUND_MS;
+    while (!(await this.#isLed(topic.topic))) {
+      if (performance.now() > deadline) throw new Error(`${topic.topic} has no leader`);
+      await pauseMs(LED_POLL_MS);
+    }
+    return id;
   }
 
   async deleteTopic(topic: string): Promise<void> {
@@ -219,7 +227,7 @@ class JvmWorkload implements KafkaWorkload {
   }
 
   async consume(job: ConsumeJob): Promise<RecordsSummary> {
-    const defaults = { isolation: 'read_uncommitted', idleMs: 30_000 };
+    const defaults = { isolation: 'read_uncommitted', idleMs: 120_000 };
     const args = { ...defaults, ...job, fromOffset: Number(job.fromOffset) };
     const summary = (await this.#call('consume', args)) as {
       readonly count: number;
@@ -258,6 +266,12 @@ class JvmWorkload implements KafkaWorkload {
   async stop(): Promise<void> {
     await this.#child.stop();
     await fs.rm(this.#directory, { recursive: true, force: true });
+  }
+
+  /** The controller has made a topic before the brokers know of it. */
+  async #isLed(topic: string): Promise<boolean> {
+    const state = await this.describeTopic(topic).catch(() => undefined);
+    return state !== undefined && state.partitions.every(({ leader }) => leader >= 0);
   }
 
   async #produce(operation: string, job: ProduceJob): Promise<Produced> {

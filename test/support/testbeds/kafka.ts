@@ -63,8 +63,8 @@ export interface KafkaTestbed {
 }
 
 const HOST = '127.0.0.1';
-const READY_BOUND_MS = 90_000;
-const STOP_BOUND_MS = 15_000;
+const READY_BOUND_MS = 240_000;
+const STOP_BOUND_MS = 60_000;
 
 export async function startKafka(options: KafkaOptions): Promise<KafkaTestbed> {
   const runtime = await kafkaRuntime(options.version);

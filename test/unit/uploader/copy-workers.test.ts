@@ -23,9 +23,10 @@ function hangingPuts(state: Hanging) {
         if (!state.isHanging) return store.put(...args);
         const signal = args[3];
         return new Promise((resolve, reject) => {
-          void state.released?.then(() => {
+          const goOn = (): void => {
             if (!signal.aborted) resolve(store.put(...args));
-          });
+          };
+          void state.released?.then(goOn);
           const onAbort = (): void => {
             state.cancelled.push(signal.reason);
             reject(signal.reason as Error);

@@ -1,7 +1,7 @@
 // One member's core: commands go into the log, what the log commits goes through apply into the engine,
 // and whoever waits for it is woken. Where the log has let entries go, its snapshot takes the engine's place.
 // An error of the log or the engine ends the member for good.
-import { LogtierError, reactionTo } from '../../base/errors.ts';
+import { hasCode, LogtierError, reactionTo } from '../../base/errors.ts';
 import {
   type CatalogState,
   Command,
@@ -11,6 +11,7 @@ import { abortError, type Clock, throwIfAborted } from '../../platform/clock.ts'
 import type { Logger } from '../../platform/log.ts';
 import type { Revision } from '../../segment/ids.ts';
 import { applyEntries } from '../catalog/apply.ts';
+import { EpochIndexes } from '../catalog/epoch-indexes.ts';
 import { revisionOf } from '../catalog/state.ts';
 import { openState } from '../catalog/upgrade.ts';
 import type { KvEngine } from '../engine/kv-engine.ts';
@@ -26,7 +27,7 @@ import {
 import type { EngineHome } from './engine-home.ts';
 import { type FeedPage, readFeedPage } from './feed-page.ts';
 import { FeedTail } from './feed-tail.ts';
-import { requireFitting } from './fitting.ts';
+import { notFitting, requireFitting } from './fitting.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { installSnapshot } from './install-snapshot.ts';
 import type { MemberSettings } from './settings.ts';
@@ -72,6 +73,8 @@ export class CatalogMember {
   readonly failed: Promise<LogtierError>;
   /** What the log hands on to members that lag too far behind; also what an operator saves. */
   readonly snapshots: SnapshotProvider;
+  /** Look-ups by epoch and offset, as of `revision`. */
+  readonly epochIndexes: EpochIndexes;
   private readonly home: EngineHome;
   private readonly log: ReplicatedLog;
   private readonly logger: Logger;
@@ -98,6 +101,7 @@ export class CatalogMember {
     this.settings = settings;
     this.current = state;
     this.tail = new FeedTail(revisionOf(state));
+    this.epochIndexes = new EpochIndexes(settings.epochIndexBytes);
     this.failed = new Promise((resolve) => {
       this.tellFailure = resolve;
     });
@@ -221,7 +225,7 @@ export class CatalogMember {
         await this.clock.sleep(INSTALL_RETRY_MS, this.ended.signal);
       }
     } catch (error) {
-      this.fail(error);
+      this.fail(hasCode(error, 'COMPACTED') ? notFitting(this.current, this.log.status()) : error);
     }
   }
 
@@ -247,6 +251,7 @@ export class CatalogMember {
       this.installed += 1;
       const { signal } = this.ended;
       this.current = await installSnapshot(this.home, this.current, snapshot, signal);
+      this.epochIndexes.clear();
     } catch (error) {
       if (error instanceof LogtierError && reactionTo(error) === 'retry') return error;
       throw error;
@@ -263,6 +268,7 @@ export class CatalogMember {
     const applied = await applyEntries(this.engine, this.current, entries);
     await this.engine.batch(applied.writes);
     this.current = applied.state;
+    this.epochIndexes.applied(applied.writes);
     this.tail.add(applied.revisions);
     if (this.proposals > 0) {
       for (const [index, result] of applied.results) this.results.set(index, result);

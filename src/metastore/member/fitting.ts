@@ -2,7 +2,7 @@ import { LogtierError } from '../../base/errors.ts';
 import type { CatalogState } from '../../gen/logtier/v1/catalog_command.ts';
 import type { LogStatus } from '../log/replicated-log.ts';
 
-/** Together engine and log must hold every entry: neither may begin or end where the other does not reach. */
+/** The log must reach as far as the engine: it never applied what is not committed. */
 export function requireFitting({ appliedIndex }: CatalogState, log: LogStatus): void {
   if (appliedIndex > log.committed) {
     throw new LogtierError(
@@ -11,11 +11,13 @@ export function requireFitting({ appliedIndex }: CatalogState, log: LogStatus): 
       { hint: 'the log was lost or replaced: restore both from one backup' },
     );
   }
-  if (appliedIndex + 1n < log.firstIndex) {
-    throw new LogtierError(
-      'CORRUPT_STATE',
-      `the catalog is at entry ${appliedIndex}, the log begins at ${log.firstIndex}`,
-      { hint: 'the catalog was lost or replaced: restore both from one backup' },
-    );
-  }
+}
+
+/** What the log says when it begins behind the engine and no snapshot leads there. */
+export function notFitting({ appliedIndex }: CatalogState, log: LogStatus): LogtierError {
+  return new LogtierError(
+    'CORRUPT_STATE',
+    `the catalog is at entry ${appliedIndex}, the log begins at ${log.firstIndex}`,
+    { hint: 'the catalog was lost or replaced: restore both from one backup' },
+  );
 }

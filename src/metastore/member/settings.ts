@@ -22,6 +22,9 @@ export const memberSettings = z.strictObject({
     .max(100_000)
     .default(8_192)
     .describe('Commands that wait for the log before OVERLOADED.'),
+  epochIndexBytes: byteSize('256MiB').describe(
+    'Memory for look-ups by epoch and offset: 32 bytes a segment.',
+  ),
   log: singleMemberLogSettings.prefault({}),
 });
 export type MemberSettings = z.output<typeof memberSettings>;

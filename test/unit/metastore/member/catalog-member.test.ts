@@ -6,7 +6,11 @@ import { decodeRow, encodeRow } from '../../../../src/metastore/catalog/row.ts';
 import { STATE_VERSION } from '../../../../src/metastore/catalog/state.ts';
 import type { KvEngine } from '../../../../src/metastore/engine/kv-engine.ts';
 import { openMemoryEngine } from '../../../../src/metastore/engine/memory-engine.ts';
-import { type CatalogMember, openMember } from '../../../../src/metastore/member/catalog-member.ts';
+import {
+  type CatalogMember,
+  type MemberDeps,
+  openMember,
+} from '../../../../src/metastore/member/catalog-member.ts';
 import { raiseIncarnation } from '../../../../src/metastore/member/restore.ts';
 import { type MemberSettings, memberSettings } from '../../../../src/metastore/member/settings.ts';
 import { catalogService } from '../../../../src/metastore/service/catalog-service.ts';
@@ -40,13 +44,16 @@ afterEach(async () => {
   await engine.close();
 });
 
+function depsOver(over: KvEngine): MemberDeps {
+  return { home: fixedHome(over), log: logs.open(), clock, logger: silentLogger };
+}
+
 async function open(
   facts: Partial<MemberSettings> = {},
   over: KvEngine = engine,
 ): Promise<CatalogMember> {
   const settings = { ...memberSettings.parse({}), ...facts };
-  const deps = { home: fixedHome(over), log: logs.open(), clock, logger: silentLogger };
-  const member = await openMember(deps, settings, METASTORE);
+  const member = await openMember(depsOver(over), settings, METASTORE);
   members.push(member);
   await member.barrier(NEVER);
   return member;
@@ -126,7 +133,16 @@ test('an engine and a log that do not fit together are refused', async () => {
   logs = kept;
   logs.entries.splice(0, 2);
   logs.snapshotIndex = 2n;
-  expect(await codeOf(open({}, await openMemoryEngine()))).toBe('CORRUPT_STATE');
+  const behind = openMember(
+    depsOver(await openMemoryEngine()),
+    memberSettings.parse({}),
+    METASTORE,
+  );
+  members.push(await behind);
+  expect(await (await behind).failed).toMatchObject({
+    code: 'CORRUPT_STATE',
+    message: 'the catalog is at entry 0, the log begins at 3',
+  });
 });
 
 test('a state of a newer Logtier or of another metastore is refused', async () => {

@@ -4,11 +4,14 @@ import { stringify } from 'yaml';
 import { LogtierError } from '../base/errors.ts';
 import type { CliIo } from '../cli/command-context.ts';
 import { connectOperator } from '../cli/connect.ts';
+import { exitCodeOf, exitCodes } from '../cli/exit-code.ts';
 import type { CliHost, DevOptions } from '../cli/program.ts';
 import { systemClock } from '../platform/clock.ts';
 import { errnoOf, nodeDisk } from '../platform/disk.ts';
 import { createLogger } from '../platform/log.ts';
+import { whenOverdue } from '../platform/overdue.ts';
 import { systemRandom } from '../platform/random.ts';
+import { exitWhenOverdue } from './forced-exit.ts';
 import { loadSettings, type LoadedSettings, type Tree } from './load-settings.ts';
 import { startMetastore } from './metastore-role.ts';
 import type { Settings } from './settings.ts';
@@ -116,7 +119,14 @@ async function runRole(
   });
   const failure = await Promise.race([running.failed, stopped]);
   logger.info({ reason: failure?.message ?? 'asked to' }, 'stopping');
+  const ofProcess = {
+    resources: () => process.getActiveResourcesInfo(),
+    exit: (exitCode: number) => process.exit(exitCode),
+  };
+  const code = failure === undefined ? exitCodes.ok.code : exitCodeOf(failure);
+  const ending = exitWhenOverdue({ logger, whenOverdue, ...ofProcess }, code);
   await running.stop();
+  ending.partsStopped();
   if (failure !== undefined) throw failure;
 }
 

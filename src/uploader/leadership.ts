@@ -25,6 +25,7 @@ export class Leadership {
   private configsAtMs = -Infinity;
   /** A topic that the broker refuses to describe is asked again with the others, not at each round. */
   private askedTopics: ReadonlySet<string> = new Set();
+  private unlisted: ReadonlySet<string> = new Set();
   private failure: { readonly text: string; readonly sinceMs: number } | undefined;
 
   constructor(deps: { readonly broker: BrokerView; readonly clock: Clock }) {
@@ -38,6 +39,11 @@ export class Leadership {
 
   belief(topic: string, partition: number): Belief | undefined {
     return this.beliefs.get(`${topic}:${partition}`);
+  }
+
+  /** The broker was asked for the topic by name and did not tell it, which is no proof that it is gone (rule 5). */
+  isUnlisted(topic: string): boolean {
+    return this.unlisted.has(topic);
   }
 
   config(topic: string): TopicConfig | undefined {
@@ -62,6 +68,8 @@ export class Leadership {
         }
       }
       this.beliefs = beliefs;
+      const names = new Set(told.map(({ name }) => name));
+      this.unlisted = new Set(topics.filter((topic) => !names.has(topic)));
       this.failure = undefined;
     } catch (error) {
       if (!hasCode(error, 'BROKER_UNAVAILABLE', 'BROKER_DENIED', 'WRONG_CLUSTER')) throw error;

@@ -43,6 +43,10 @@ export const findingCodes = {
   ABOVE_STORED_START:
     'The broker’s log starts inside a remote segment: DeleteRecords is not followed in watch mode.',
   LOG_DIR_FAILED: 'A log directory cannot be read.',
+  TOPIC_NOT_LISTED:
+    'The broker does not list a topic whose log lies on its disk: check the ACL Describe. Nothing remote is erased.',
+  BROKER_UNREACHABLE:
+    'The broker does not answer, refuses, or is one of another cluster. Nothing new is copied, nothing is erased.',
   WATCH_LIMIT: 'The kernel grants no more file watches; directories are looked at by time.',
   ERASE_REFUSED: 'The object store refuses to delete an object on the delete queue.',
 } as const satisfies Record<string, string>;

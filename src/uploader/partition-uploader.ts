@@ -86,6 +86,7 @@ async function plan(
     topicId: state.topicId,
     brokerUnreachable: deps.leadership.unreachable()?.text,
   });
+  reportUnlisted(deps, state);
   if (ineligible !== undefined || belief === undefined || state.topicId === undefined) {
     await standDown(deps, state, ineligible, signal);
     return undefined;
@@ -110,6 +111,17 @@ async function plan(
   });
   const brokerLocalStart = localStart(local, claim.lineage);
   return { claim, belief, local, snapshot, brokerLocalStart, planned };
+}
+
+/** A missing ACL, a fresh controller and a deleted topic look the same: told, and no reason to erase (rule 5). */
+function reportUnlisted(deps: PartitionDeps, state: PartitionState): void {
+  const { topic } = state.directory;
+  if (state.rule === undefined || !deps.leadership.isUnlisted(topic)) {
+    state.retract('TOPIC_NOT_LISTED');
+    return;
+  }
+  const text = `the broker does not list topic ${topic}, whose log it has; check the ACL Describe`;
+  state.report({ code: 'TOPIC_NOT_LISTED', text }, deps.clock.wallMs());
 }
 
 function filesOf(state: PartitionState): { name: string; sizeBytes: undefined }[] {

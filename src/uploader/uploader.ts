@@ -151,7 +151,10 @@ export class Uploader implements UploaderStatus {
   }
 
   findings(): readonly PartitionFinding[] {
-    return this.watcher.findings();
+    const unreachable = this.leadership.unreachable();
+    const ofBroker: readonly PartitionFinding[] =
+      unreachable === undefined ? [] : [{ code: 'BROKER_UNREACHABLE', ...unreachable }];
+    return [...this.watcher.findings(), ...ofBroker];
   }
 
   async releaseClaim(topic: string, partition: number, signal: AbortSignal): Promise<void> {

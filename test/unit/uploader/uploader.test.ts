@@ -341,3 +341,40 @@ test('files that are not segments are not looked at twice', async () => {
   const all = await world.uploader.partitions(undefined, new AbortController().signal);
   expect(all.map(({ topic, partition }) => `${topic}-${partition}`)).toEqual(['orders-0']);
 });
+
+test('rule 5: a topic that the broker does not list is told, and nothing of it is erased', async () => {
+  const world = await uploaderWorld();
+  await world.addPartition('orders', { segments: 2 });
+  await world.uploader.start();
+  await eventually(() => world.finishedStarts(), [0n, 20n]);
+  const topic = world.broker.topics.get('orders');
+  if (topic === undefined) throw new Error('no topic');
+  world.broker.topics.delete('orders');
+  const codes = async () => (await world.status()).findings.map(({ code }) => code);
+  await eventually(codes, ['TOPIC_NOT_LISTED']);
+  await eventually(() => world.reasons().then((reasons) => reasons[0]), 'NOT_LEADER');
+  const before = world.catalog.records();
+  const { metadataAnswers } = world.broker;
+  await eventually(() => world.broker.metadataAnswers > metadataAnswers + 5, true);
+  expect(world.catalog.records()).toEqual(before);
+  expect(world.catalog.eraseQueue).toEqual([]);
+  world.broker.topics.set('orders', topic);
+  await eventually(async () => (await codes()).includes('TOPIC_NOT_LISTED'), false);
+});
+
+test('rule 5: a broker of another cluster is told, believed in nothing, and nothing is erased', async () => {
+  const world = await uploaderWorld();
+  await world.addPartition('orders', { segments: 2 });
+  await world.uploader.start();
+  await eventually(() => world.finishedStarts(), [0n, 20n]);
+  world.broker.metadata = () =>
+    Promise.reject(new LogtierError('WRONG_CLUSTER', 'the broker belongs to cluster other'));
+  await eventually(
+    () => world.uploader.findings().map(({ code, text }) => [code, text]),
+    [['BROKER_UNREACHABLE', 'the broker belongs to cluster other']],
+  );
+  await world.roll('orders', 40n);
+  await eventually(() => world.reasons(), ['remote', 'remote', 'BROKER_UNREACHABLE', 'ACTIVE']);
+  expect(world.finishedStarts()).toEqual([0n, 20n]);
+  expect(world.catalog.eraseQueue).toEqual([]);
+});

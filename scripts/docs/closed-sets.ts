@@ -1,5 +1,6 @@
 // docs/waiting-reasons.md and docs/findings.md: two closed sets of codes, each with its words.
 import { operatorFindingCodes } from '../../src/operator/findings.ts';
+import { storeFindingCodes } from '../../src/operator/store-audit.ts';
 import { findingCodes } from '../../src/uploader/partition-state.ts';
 import { waitingReasons } from '../../src/uploader/waiting-reason.ts';
 import { code, markdownTable, pageHead } from './markdown.ts';
@@ -17,12 +18,18 @@ ${setTable('reason', waitingReasons)}`
 
 export function printFindings(): string {
   return (
-    pageHead('Findings', '`src/uploader/partition-state.ts` and `src/operator/findings.ts`') +
+    pageHead(
+      'Findings',
+      '`src/uploader/partition-state.ts`, `src/operator/findings.ts`, `src/operator/store-audit.ts`',
+    ) +
     `
 A finding is something an operator should know: it stays until its cause is gone. \`logtier inventory describe\` and
 \`logtier why\` print the findings of a partition, each with what is special about it.
 
-${setTable('finding', { ...findingCodes, ...operatorFindingCodes })}`
+${setTable('finding', { ...findingCodes, ...operatorFindingCodes })}
+\`logtier store audit\` compares every object of a store with the catalog, and changes nothing:
+
+${setTable('finding', storeFindingCodes)}`
   );
 }
 

@@ -44,6 +44,12 @@ export function remoteCatalog({ queries, view }: MetastoreAccess): RemoteCatalog
         dueInMs: Math.max(0, Number(entry.dueMs - answer.value.replicatedClockMs)),
       }));
     },
+    erasePrefixes: async (limit, signal) => {
+      const value = { dueBeforeMs: 0n, limit, stores: [] };
+      const { answer } = await queries.ask({ $case: 'eraseQueue', value }, signal);
+      if (answer.$case !== 'eraseQueue') throw unexpected();
+      return answer.value.prefixes.map(({ store, keyPrefix }) => ({ store, keyPrefix }));
+    },
     status: async (signal) => {
       const status = await queries.status(signal);
       return {

@@ -52,6 +52,7 @@ export function connectOperator(clock: Clock, address: string): OperatorCalls {
     readObject: (request, signal) => toldEach(channel.stream(methods.readObject, request, signal)),
     readRecords: (request, signal) =>
       toldEach(channel.stream(methods.readRecords, request, signal)),
+    auditStore: (request, signal) => toldEach(channel.stream(methods.auditStore, request, signal)),
     close: () => {
       channel.stop();
     },

@@ -1,5 +1,7 @@
 // The operator's service as commands call it.
 import type {
+  AuditStoreRequest,
+  AuditStoreResponse,
   ConfirmClockRequest,
   ConfirmClockResponse,
   DescribePartitionRequest,
@@ -43,6 +45,7 @@ export interface OperatorCalls {
   watchTasks(request: WatchTasksRequest, signal: AbortSignal): AsyncIterable<WatchTasksResponse>;
   readObject(request: ReadObjectRequest, signal: AbortSignal): AsyncIterable<ReadObjectResponse>;
   readRecords(request: ReadRecordsRequest, signal: AbortSignal): AsyncIterable<ReadRecordsResponse>;
+  auditStore(request: AuditStoreRequest, signal: AbortSignal): AsyncIterable<AuditStoreResponse>;
   diagnose(request: DiagnoseRequest, signal: AbortSignal): Promise<DiagnoseResponse>;
   confirmClock(request: ConfirmClockRequest, signal: AbortSignal): Promise<ConfirmClockResponse>;
   releaseClaim(request: ReleaseClaimRequest, signal: AbortSignal): Promise<ReleaseClaimResponse>;

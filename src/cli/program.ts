@@ -10,6 +10,7 @@ import { parseOnePartition } from './partition-name.ts';
 import { printJsonLine } from './printed.ts';
 import { recordsRead } from './records.ts';
 import { segmentFetch, segmentLs, segmentStat, segmentVerify } from './segment.ts';
+import { storeAudit } from './store-audit.ts';
 import { tasks } from './tasks.ts';
 import { watchEvery } from './watch.ts';
 import { why } from './why.ts';
@@ -273,6 +274,14 @@ function addCare(program: Command, host: CliHost, end: CommandEnd): void {
     );
   child(program, 'doctor', 'check the set-up; exit code 3 when a check fails').action(async () => {
     end.code = await withCalls(program, host, doctor);
+  });
+  const store = child(program, 'store', 'what the object stores hold');
+  child(
+    store,
+    'audit [name]',
+    'list a store and compare it with the catalog; exit code 3 on a finding',
+  ).action(async (name: string | undefined) => {
+    end.code = await withCalls(program, host, (context) => storeAudit(context, name ?? ''));
   });
   const claim = child(program, 'claim', 'the right to change a partition');
   child(

@@ -38,6 +38,12 @@ export interface QueuedErase {
   readonly dueInMs: number;
 }
 
+/** Everything below it is to be erased. */
+export interface QueuedPrefix {
+  readonly store: string;
+  readonly keyPrefix: string;
+}
+
 /** Errors: METASTORE_UNAVAILABLE, NOT_READY, DEADLINE_EXCEEDED (retry); NOT_FOUND where it says so. */
 export interface RemoteCatalog {
   /** From the local view, without waiting; undefined while it is not complete there. */
@@ -53,6 +59,8 @@ export interface RemoteCatalog {
   ): Promise<SegmentRecord | undefined>;
   /** All that is queued, what is due first first; at most `limit`, which the caller takes for "and more". */
   eraseQueue(limit: number, signal: AbortSignal): Promise<readonly QueuedErase[]>;
+  /** Prefixes of deleted topics that are still being erased, at most `limit`. */
+  erasePrefixes(limit: number, signal: AbortSignal): Promise<readonly QueuedPrefix[]>;
   status(signal: AbortSignal): Promise<CatalogStatus>;
   /** Age of the view's last progress mark; Infinity before the first (rule 21). */
   silentMs(): number;

@@ -21,6 +21,7 @@ import { readRecords, type ReadRecordsDeps } from '../operator/read-records.ts';
 import { releaseClaim, type ReleaseDeps } from '../operator/release-claim.ts';
 import type { CatalogActs, RemoteCatalog } from '../operator/remote-catalog.ts';
 import { SegmentFinder } from '../operator/segment-finder.ts';
+import { auditStore } from '../operator/store-audit.ts';
 import { watchTasks, type TasksDeps } from '../operator/tasks.ts';
 import type { Logger } from '../platform/log.ts';
 import { framedMessage, type FramedMessage } from '../rpc/framed-message.ts';
@@ -70,6 +71,7 @@ export function operatorService(deps: OperatorDeps, settings: OperatorServiceSet
     readObject: (request, { signal }) =>
       readObject({ finder, stores: deps.stores }, request, signal),
     readRecords: (request, { signal }) => readRecords(deps, checkedRead(request), signal),
+    auditStore: ({ store }, { signal }) => auditStore(deps, settings, store, signal),
     diagnose: (_request, { signal }) => diagnose(deps, settings, signal),
     confirmClock: (request, context) => confirmClock(deps, request.confirmedBy, context),
     releaseClaim: async ({ topic, partition }, { signal, peer }) => {

@@ -7,6 +7,7 @@ import type {
   CatalogPartition,
   CatalogStatus,
   QueuedErase,
+  QueuedPrefix,
   RemoteCatalog,
 } from '../../src/operator/remote-catalog.ts';
 import { segmentId, topicId, type PartitionId, type SegmentId } from '../../src/segment/ids.ts';
@@ -140,6 +141,7 @@ export class FakeCatalog implements RemoteCatalog, CatalogActs {
   /** Known to the catalog and not loaded in the view until `find` asks. */
   unloaded: PartitionSnapshot[] = [];
   queue: readonly QueuedErase[] = [];
+  prefixes: readonly QueuedPrefix[] = [];
   state: CatalogStatus = {
     memberClockMs: 100_000,
     replicatedClockMs: 99_000,
@@ -186,6 +188,11 @@ export class FakeCatalog implements RemoteCatalog, CatalogActs {
   async eraseQueue(): Promise<readonly QueuedErase[]> {
     await this.answer();
     return this.queue;
+  }
+
+  async erasePrefixes(): Promise<readonly QueuedPrefix[]> {
+    await this.answer();
+    return this.prefixes;
   }
 
   async status(): Promise<CatalogStatus> {

@@ -81,6 +81,7 @@ function callsWith(some: Partial<OperatorCalls>): OperatorCalls {
     watchTasks: unexpected,
     readObject: unexpected,
     readRecords: unexpected,
+    auditStore: unexpected,
     diagnose: unexpected,
     confirmClock: unexpected,
     releaseClaim: unexpected,
@@ -243,4 +244,43 @@ test('wrong settings end with 2, another running process with 8, a lost store wi
     ),
   );
   expect(ends.map(({ code }) => code)).toEqual([2, 8, 4]);
+});
+
+test('store audit prints what does not fit and exits with 3, and with 0 when all fits', async () => {
+  const counts = { objects: 2n, objectBytes: 2_048n, partitions: 1n, findings: 1n };
+  const finding = {
+    code: 'OBJECT_MISSING',
+    objectKey: 'c/orders',
+    objectBytes: 1_024n,
+    text: 'it is not there',
+  };
+  const auditStore = () => one({ findings: [finding], counts, complete: true });
+  expect(await run('store audit main', { auditStore })).toEqual({
+    code: 3,
+    out: [
+      'FINDING           BYTES  OBJECT    WORDS',
+      'OBJECT_MISSING  1.0 KiB  c/orders  it is not there',
+      '2 objects, 2.0 KiB of 1 partitions: 1 findings',
+      '',
+    ].join('\n'),
+    err: '',
+  });
+  const clean = { findings: [], counts: { ...counts, findings: 0n }, complete: true };
+  const found = await run('-o json store audit', { auditStore: () => one(clean) });
+  expect([found.code, JSON.parse(found.out)]).toEqual([
+    0,
+    {
+      apiVersion: 'logtier/v1',
+      kind: 'StoreAudit',
+      counts: { objects: '2', objectBytes: '2048', partitions: '1', findings: '0' },
+      items: [],
+    },
+  ]);
+});
+
+test('a store audit that ends before the store does is a failure', async () => {
+  const counts = { objects: 2n, objectBytes: 2_048n, partitions: 1n, findings: 0n };
+  const cut = { findings: [], counts, complete: false };
+  const { code, err } = await run('store audit', { auditStore: () => one(cut) });
+  expect([code, err]).toEqual([4, 'error: the audit ended before the end of the store\n']);
 });

@@ -258,6 +258,38 @@ export interface ReadRecordsResponse {
   note: string;
 }
 
+export interface AuditStoreRequest {
+  /** empty = the only one that is configured */
+  store: string;
+}
+
+export interface StoreFinding {
+  /** closed set, docs/findings.md */
+  code: string;
+  objectKey: string;
+  /** as the store has it; of a missing one, as its record says */
+  objectBytes: bigint;
+  text: string;
+}
+
+export interface StoreCounts {
+  objects: bigint;
+  objectBytes: bigint;
+  /** of which objects or records were looked at */
+  partitions: bigint;
+  findings: bigint;
+}
+
+export interface AuditStoreResponse {
+  findings: StoreFinding[];
+  /** so far */
+  counts:
+    | StoreCounts
+    | undefined;
+  /** the last message */
+  complete: boolean;
+}
+
 export interface DiagnoseRequest {
 }
 
@@ -2559,6 +2591,293 @@ export const ReadRecordsResponse: MessageFns<ReadRecordsResponse> = {
   },
 };
 
+function createBaseAuditStoreRequest(): AuditStoreRequest {
+  return { store: "" };
+}
+
+export const AuditStoreRequest: MessageFns<AuditStoreRequest> = {
+  encode(message: AuditStoreRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.store !== "") {
+      writer.uint32(10).string(message.store);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AuditStoreRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAuditStoreRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.store = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseStoreFinding(): StoreFinding {
+  return { code: "", objectKey: "", objectBytes: 0n, text: "" };
+}
+
+export const StoreFinding: MessageFns<StoreFinding> = {
+  encode(message: StoreFinding, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.code !== "") {
+      writer.uint32(10).string(message.code);
+    }
+    if (message.objectKey !== "") {
+      writer.uint32(18).string(message.objectKey);
+    }
+    if (message.objectBytes !== 0n) {
+      if (BigInt.asUintN(64, message.objectBytes) !== message.objectBytes) {
+        throw new globalThis.Error("value provided for field message.objectBytes of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.objectBytes);
+    }
+    if (message.text !== "") {
+      writer.uint32(34).string(message.text);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StoreFinding {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStoreFinding();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.code = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.objectKey = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.objectBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.text = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseStoreCounts(): StoreCounts {
+  return { objects: 0n, objectBytes: 0n, partitions: 0n, findings: 0n };
+}
+
+export const StoreCounts: MessageFns<StoreCounts> = {
+  encode(message: StoreCounts, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.objects !== 0n) {
+      if (BigInt.asUintN(64, message.objects) !== message.objects) {
+        throw new globalThis.Error("value provided for field message.objects of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.objects);
+    }
+    if (message.objectBytes !== 0n) {
+      if (BigInt.asUintN(64, message.objectBytes) !== message.objectBytes) {
+        throw new globalThis.Error("value provided for field message.objectBytes of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.objectBytes);
+    }
+    if (message.partitions !== 0n) {
+      if (BigInt.asUintN(64, message.partitions) !== message.partitions) {
+        throw new globalThis.Error("value provided for field message.partitions of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.partitions);
+    }
+    if (message.findings !== 0n) {
+      if (BigInt.asUintN(64, message.findings) !== message.findings) {
+        throw new globalThis.Error("value provided for field message.findings of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.findings);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StoreCounts {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStoreCounts();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.objects = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.objectBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.partitions = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.findings = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseAuditStoreResponse(): AuditStoreResponse {
+  return { findings: [], counts: undefined, complete: false };
+}
+
+export const AuditStoreResponse: MessageFns<AuditStoreResponse> = {
+  encode(message: AuditStoreResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.findings) {
+      StoreFinding.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.counts !== undefined) {
+      StoreCounts.encode(message.counts, writer.uint32(18).fork()).join();
+    }
+    if (message.complete !== false) {
+      writer.uint32(24).bool(message.complete);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AuditStoreResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAuditStoreResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.findings.push(StoreFinding.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.counts = StoreCounts.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.complete = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 function createBaseDiagnoseRequest(): DiagnoseRequest {
   return {};
 }
@@ -2990,6 +3309,16 @@ export const OperatorServiceService = {
     responseSerialize: (value: ReadRecordsResponse): Buffer => Buffer.from(ReadRecordsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ReadRecordsResponse => ReadRecordsResponse.decode(value),
   },
+  /** Every object of a store beside every record of it: what does not fit, with counts now and then. */
+  auditStore: {
+    path: "/logtier.v1.OperatorService/AuditStore" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: AuditStoreRequest): Buffer => Buffer.from(AuditStoreRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): AuditStoreRequest => AuditStoreRequest.decode(value),
+    responseSerialize: (value: AuditStoreResponse): Buffer => Buffer.from(AuditStoreResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): AuditStoreResponse => AuditStoreResponse.decode(value),
+  },
   diagnose: {
     path: "/logtier.v1.OperatorService/Diagnose" as const,
     requestStream: false as const,
@@ -3034,6 +3363,8 @@ export interface OperatorServiceServer extends UntypedServiceImplementation {
   readObject: handleServerStreamingCall<ReadObjectRequest, ReadObjectResponse>;
   /** Decoded records over both tiers: the remote part from the store, the rest from the broker. */
   readRecords: handleServerStreamingCall<ReadRecordsRequest, ReadRecordsResponse>;
+  /** Every object of a store beside every record of it: what does not fit, with counts now and then. */
+  auditStore: handleServerStreamingCall<AuditStoreRequest, AuditStoreResponse>;
   diagnose: handleUnaryCall<DiagnoseRequest, DiagnoseResponse>;
   confirmClock: handleUnaryCall<ConfirmClockRequest, ConfirmClockResponse>;
   releaseClaim: handleUnaryCall<ReleaseClaimRequest, ReleaseClaimResponse>;
@@ -3131,6 +3462,13 @@ export interface OperatorServiceClient extends Client {
     metadata?: Metadata,
     options?: Partial<CallOptions>,
   ): ClientReadableStream<ReadRecordsResponse>;
+  /** Every object of a store beside every record of it: what does not fit, with counts now and then. */
+  auditStore(request: AuditStoreRequest, options?: Partial<CallOptions>): ClientReadableStream<AuditStoreResponse>;
+  auditStore(
+    request: AuditStoreRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<AuditStoreResponse>;
   diagnose(
     request: DiagnoseRequest,
     callback: (error: ServiceError | null, response: DiagnoseResponse) => void,

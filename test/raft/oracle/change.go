@@ -13,12 +13,12 @@ const (
 	kindLeave = 4
 )
 
-// payload is the next of the run's distinct contents; none at all when it is empty.
+// payload is the next of the run's contents, letters only; none at all when it is empty.
 func (w *world) payload(size uint64) []byte {
 	w.proposals++
 	var data []byte
 	for i := range size {
-		data = append(data, byte(uint64(w.proposals)*31+i*7))
+		data = append(data, byte(97+(uint64(w.proposals)*31+i*7)%26))
 	}
 	return data
 }

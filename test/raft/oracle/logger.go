@@ -1,6 +1,9 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // logger keeps the lines of one command; what raft would stop for becomes a panic.
 type logger struct{ world *world }
@@ -9,8 +12,13 @@ func (l logger) line(level string, v ...any) {
 	l.world.logs = append(l.world.logs, level+" "+fmt.Sprint(v...))
 }
 
+// linef leaves out what follows a ConfState: protobuf prints it anew in each build.
 func (l logger) linef(level, format string, v ...any) {
-	l.world.logs = append(l.world.logs, level+" "+fmt.Sprintf(format, v...))
+	line := fmt.Sprintf(format, v...)
+	if before, _, isCut := strings.Cut(line, "not in the ConfState "); isCut {
+		line = before + "not in the ConfState"
+	}
+	l.world.logs = append(l.world.logs, level+" "+line)
 }
 
 func (l logger) Debug(v ...any)                   { l.line("DEBUG", v...) }

@@ -128,16 +128,16 @@ func (n *node) do(c command) (string, error) {
 	case "stranger":
 		return "", n.raw.Step(&pb.Message{Type: pb.MsgAppResp.Enum(), From: new(uint64(99))})
 	default:
-		return n.work(c), nil
+		return n.work(c)
 	}
 	return "", nil
 }
 
 // work is what the owner of a core does with its storage.
-func (n *node) work(c command) string {
+func (n *node) work(c command) (string, error) {
 	switch c.op {
 	case "ready":
-		return n.takeReady()
+		return n.takeReady(), nil
 	case "persist":
 		n.save(n.ready.HardState, n.ready.Entries, n.ready.Snapshot)
 		n.world.send(n.ready.Messages...)
@@ -145,18 +145,18 @@ func (n *node) work(c command) string {
 		extra := n.apply(n.ready.CommittedEntries)
 		n.raw.Advance(*n.ready)
 		n.ready = nil
-		return extra
+		return extra, nil
 	case "append":
 		n.appendOne()
 	case "apply":
 		m := n.applyWork[0]
 		n.applyWork = n.applyWork[1:]
 		n.applyAcks = append(n.applyAcks, m.Responses...)
-		return n.apply(m.Entries)
+		return n.apply(m.Entries), nil
 	case "ackappend":
-		n.appendAcks = n.acknowledge(n.appendAcks)
+		return "", n.acknowledge(&n.appendAcks)
 	case "ackapply":
-		n.applyAcks = n.acknowledge(n.applyAcks)
+		return "", n.acknowledge(&n.applyAcks)
 	case "snapshot":
 		_, err := n.store.CreateSnapshot(c.a, n.confAt(c.a), []byte("s"+strconv.FormatUint(c.a, 10)))
 		must(err)
@@ -169,7 +169,7 @@ func (n *node) work(c command) string {
 	default:
 		panic("unknown command " + c.op)
 	}
-	return ""
+	return "", nil
 }
 
 func (n *node) takeReady() string {
@@ -206,9 +206,11 @@ func (n *node) appendOne() {
 }
 
 // acknowledge hands the first answer of a storage thread to the core: they never pass each other.
-func (n *node) acknowledge(acks []*pb.Message) []*pb.Message {
-	must(n.raw.Step(proto.Clone(acks[0]).(*pb.Message)))
-	return acks[1:]
+// A node that has left the group refuses what it tells itself as a peer.
+func (n *node) acknowledge(acks *[]*pb.Message) error {
+	ack := (*acks)[0]
+	*acks = (*acks)[1:]
+	return n.raw.Step(proto.Clone(ack).(*pb.Message))
 }
 
 func (n *node) save(hs *pb.HardState, entries []*pb.Entry, snap *pb.Snapshot) {

@@ -40,6 +40,7 @@ func newWorld(text string) *world {
 	if err := json.Unmarshal([]byte(text), &w.settings); err != nil {
 		panic(err)
 	}
+	raft.LockstepOffset = 0
 	for id := uint64(1); id <= w.settings.Nodes; id++ {
 		w.nodes = append(w.nodes, newNode(w, id))
 	}

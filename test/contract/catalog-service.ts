@@ -3,6 +3,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type {
   ListSegmentsResponse,
+  QueryRequest,
   WatchRequest,
   WatchResponse,
 } from '../../src/gen/logtier/v1/catalog.ts';
@@ -145,6 +146,79 @@ export function catalogServiceContract(name: string, createHome: () => Promise<S
       expect(results.map(({ seq }) => seq)).toEqual([2n, 3n, 4n]);
       const revisions = results.map(({ revision }) => revision!.index);
       expect(revisions).toEqual(revisions.toSorted((left, right) => Number(left - right)));
+    });
+
+    const ofEpoch = async (epoch: number): Promise<string[]> => {
+      const request = { clusterId: CLUSTER, partition: PARTITION, epoch };
+      const pages = await collect(home.service.listSegments(request, NEVER), () => false);
+      return pages.flatMap(({ segments }) => segments.map(({ segmentId }) => segmentId)).toSorted();
+    };
+
+    const look = async (query: NonNullable<QueryRequest['query']>) =>
+      (await home.service.query({ clusterId: CLUSTER, query }, NEVER)).answer?.value;
+
+    test('a segment is found by epoch and offset, before and after its look-ups are in memory', async () => {
+      const token = await session.claim();
+      const copyOf = async (number: number, txnIndexEmpty: boolean): Promise<void> => {
+        const startOffset = BigInt(number) * 100n;
+        const epochs = [{ epoch: 0, startOffset }];
+        const facts = { segmentId: idNumber(number), startOffset, nextOffset: startOffset + 100n };
+        await session.run(
+          startOp(token, number + 1, { ...facts, epochs, txnIndexEmpty }),
+          segmentOp('finishCopy', token, idNumber(number)),
+        );
+      };
+      await copyOf(0, true);
+      const found = async (offset: bigint, epoch = 0): Promise<string | undefined> => {
+        const value = { partition: PARTITION, epoch, offset };
+        const answer = await look({ $case: 'findSegment', value });
+        return answer !== undefined && 'segment' in answer ? answer.segment?.segmentId : 'nothing';
+      };
+      for (let round = 0; round < 3; round += 1) {
+        expect(await found(99n)).toBe(idNumber(0));
+        expect([await found(100n + BigInt(round) * 100n), await found(5n, 1)]).toEqual([
+          undefined,
+          undefined,
+        ]);
+        await copyOf(round + 1, round < 2);
+        expect(await found(100n + BigInt(round) * 100n)).toBe(idNumber(round + 1));
+      }
+      expect(
+        await look({
+          $case: 'nextWithTransactions',
+          value: { partition: PARTITION, epoch: 0, offset: 0n },
+        }),
+      ).toMatchObject({ segment: { segmentId: idNumber(3) } });
+      expect(await look({ $case: 'epoch', value: { partition: PARTITION, epoch: 0 } })).toEqual({
+        highestOffset: 399n,
+        segments: 4n,
+        logBytes: 4000n,
+      });
+      const byTime = { partition: PARTITION, upToMs: 5n, limit: 2 };
+      expect(await look({ $case: 'segmentsByTime', value: byTime })).toMatchObject({
+        segments: [{ segmentId: idNumber(0) }, { segmentId: idNumber(1) }],
+      });
+    });
+
+    test('the segments of one epoch are listed by start offset, in every state', async () => {
+      const token = await session.claim();
+      const facts = { startOffset: 0n, nextOffset: 100n, epochs: [{ epoch: 0, startOffset: 0n }] };
+      await session.run(
+        startOp(token, 1, { ...facts, segmentId: idNumber(1) }),
+        segmentOp('finishCopy', token, idNumber(1)),
+        startOp(token, 2, {
+          ...facts,
+          segmentId: idNumber(2),
+          epochs: [{ epoch: 1, startOffset: 0n }],
+        }),
+        startOp(token, 3, { ...facts, segmentId: idNumber(3) }),
+        segmentOp('finishCopy', token, idNumber(3)),
+      );
+      expect([await ofEpoch(0), await ofEpoch(1), await ofEpoch(2)]).toEqual([
+        [idNumber(1), idNumber(3)],
+        [idNumber(2)],
+        [],
+      ]);
     });
 
     test('a repeated number gets the answer that it got before', async () => {

@@ -126,6 +126,16 @@ export function outcomes(result: CommandResult): string[] {
   );
 }
 
+interface TestCommand {
+  readonly ops: AnyOp[];
+  readonly clientId?: bigint;
+  readonly seq?: bigint;
+  readonly answeredBelow?: bigint;
+  readonly clusterId?: string;
+  readonly incarnation?: number;
+  readonly nowMs?: bigint;
+}
+
 export class CatalogWorld {
   readonly engine: KvEngine;
   state: CatalogState;
@@ -172,16 +182,13 @@ export class CatalogWorld {
     return answer.result.value.fenceToken!;
   }
 
-  async apply(command: {
-    ops: AnyOp[];
-    clientId?: bigint;
-    seq?: bigint;
-    answeredBelow?: bigint;
-    clusterId?: string;
-    incarnation?: number;
-    nowMs?: bigint;
-  }): Promise<CommandResult> {
-    const bytes = Command.encode({
+  async apply(command: TestCommand): Promise<CommandResult> {
+    const { results } = await this.applyBytes([this.encode(command)]);
+    return results.get(this.state.appliedIndex)!;
+  }
+
+  private encode(command: TestCommand): Uint8Array {
+    return Command.encode({
       incarnation: command.incarnation ?? this.state.incarnation,
       clientId: command.clientId ?? 0n,
       seq: command.seq ?? 0n,
@@ -190,8 +197,12 @@ export class CatalogWorld {
       ops: command.ops.map((op): Op => ({ op })),
       answeredBelow: command.answeredBelow ?? 0n,
     }).finish();
-    const { results } = await this.applyBytes([bytes]);
-    return results.get(this.state.appliedIndex)!;
+  }
+
+  /** The client's next command, with all that it wrote. */
+  async applyOps(client: TestClient, ...ops: AnyOp[]): Promise<AppliedBatch> {
+    client.seq += 1n;
+    return await this.applyBytes([this.encode({ clientId: client.id, seq: client.seq, ops })]);
   }
 
   async applyBytes(commands: readonly Uint8Array[]): Promise<AppliedBatch> {

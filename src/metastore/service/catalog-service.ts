@@ -17,6 +17,7 @@ import { readState, revisionOf } from '../catalog/state.ts';
 import type { KvReader } from '../engine/kv-engine.ts';
 import type { CatalogMember } from '../member/catalog-member.ts';
 import { listSegments } from './list-segments.ts';
+import { answerFromIndex } from './answer-from-index.ts';
 import { answerEpochQuery } from './epoch-queries.ts';
 import {
   answerClusters,
@@ -95,6 +96,8 @@ async function query(
   signal: AbortSignal,
 ): Promise<QueryResponse> {
   await member.barrier(signal);
+  const known = await answerFromIndex(member, request);
+  if (known !== undefined) return known;
   const snapshot = await member.engine.snapshot();
   try {
     const state = await readState(snapshot, member.state.metastoreId);

@@ -1,5 +1,6 @@
 // What does copying a closed segment cost? The real copy path against the plainest copy of the same bytes to the
 // same place, in the same run. BENCH_MIB: size of one segment, 256 by default. BENCH_STORE: only this store.
+import { randomUUID } from 'node:crypto';
 import * as fs from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,6 +18,7 @@ import { S3Store } from '../src/store/s3/s3-store.ts';
 import { s3StoreSettings } from '../src/store/s3/settings.ts';
 import { copySegment, newTarget } from '../src/uploader/copy-segment.ts';
 import { uploaderMetrics } from '../src/uploader/metrics.ts';
+import { uploaderSettings } from '../src/uploader/settings.ts';
 import { hdfsStoreOn } from '../test/support/hdfs-store-on.ts';
 import { MemoryCatalog, MemoryLedger } from '../test/support/memory-ledger.ts';
 import { startHdfs } from '../test/support/testbeds/hdfs.ts';
@@ -24,9 +26,18 @@ import { startS3 } from '../test/support/testbeds/s3.ts';
 import { benchLine, type BenchLine } from './support/bench-line.ts';
 import { writeBenchSegment, type BenchSegment } from './support/kafka-segment.ts';
 import { copyFilePlainly, createHdfsBarely, putS3Barely } from './support/plain-copy.ts';
-import { cpuSecondsPerGib, mibPerSecond, usageOf } from './support/usage.ts';
+import {
+  cpuSecondsPerGib,
+  mibPerSecond,
+  NO_USAGE,
+  sumOf,
+  usageOf,
+  type Usage,
+} from './support/usage.ts';
 
-const SEGMENTS = 4;
+/** One to warm up, then two turns of those at once. */
+const COPIES_IN_FLIGHT = uploaderSettings.parse({}).copiesInFlight;
+const SEGMENTS = 1 + 2 * COPIES_IN_FLIGHT;
 const EPOCH = 1;
 const ID = { topicId: topicId('zNXW4P_MSfSWcZnwHAkGbA'), partition: 0 };
 const SETTINGS = {
@@ -96,22 +107,44 @@ async function* compare(
   segments: readonly BenchSegment[],
 ): AsyncGenerator<BenchLine> {
   const copy = await copier(contest.store, directory, segments);
+  const plainly = ({ logPath }: BenchSegment): Promise<void> =>
+    contest.plainly(logPath, randomUUID());
   const [warmUp, ...measured] = segments;
   if (warmUp === undefined) throw new Error('no segment');
-  await contest.plainly(warmUp.logPath, 'warm-up');
+  await plainly(warmUp);
   await copy(warmUp);
   const bytes = measured.reduce((sum, { logBytes }) => sum + logBytes, 0);
-  const plain = await usageOf(async () => {
-    for (const { logPath, startOffset } of measured)
-      await contest.plainly(logPath, `${startOffset}`);
-  });
-  const ours = await usageOf(async () => {
-    for (const segment of measured) await copy(segment);
-  });
-  const rate = { case: `${contest.name} rate`, value: mibPerSecond(bytes, ours), unit: 'MiB/s' };
-  yield benchLine('upload', rate, mibPerSecond(bytes, plain));
-  const cpu = { case: `${contest.name} CPU`, value: cpuSecondsPerGib(bytes, ours), unit: 's/GiB' };
-  yield benchLine('upload', cpu, cpuSecondsPerGib(bytes, plain));
+  for (const atOnce of [1, COPIES_IN_FLIGHT]) {
+    const { ours, plain } = await inTurns({ copy, plainly }, measured, atOnce);
+    const name = `${contest.name}, ${atOnce} at once`;
+    const rate = { case: `${name}: rate`, value: mibPerSecond(bytes, ours), unit: 'MiB/s' };
+    yield benchLine('upload', rate, mibPerSecond(bytes, plain));
+    const cpu = { case: `${name}: CPU`, value: cpuSecondsPerGib(bytes, ours), unit: 's/GiB' };
+    yield benchLine('upload', cpu, cpuSecondsPerGib(bytes, plain));
+  }
+}
+
+type Way = (segment: BenchSegment) => Promise<void>;
+
+/**
+ * Both ways take turns, each first in every other turn: what the page cache and the disk still have to do for one
+ * must not be charged to the other.
+ */
+async function inTurns(
+  { copy, plainly }: { readonly copy: Way; readonly plainly: Way },
+  segments: readonly BenchSegment[],
+  atOnce: number,
+): Promise<{ readonly ours: Usage; readonly plain: Usage }> {
+  let [plain, ours] = [NO_USAGE, NO_USAGE];
+  for (let start = 0; start < segments.length; start += atOnce) {
+    const turn = segments.slice(start, start + atOnce);
+    const usage = (way: Way): Promise<Usage> => usageOf(() => Promise.all(turn.map(way)));
+    const plainFirst = (start / atOnce) % 2 === 0;
+    if (plainFirst) plain = sumOf(plain, await usage(plainly));
+    ours = sumOf(ours, await usage(copy));
+    if (!plainFirst) plain = sumOf(plain, await usage(plainly));
+  }
+  return { ours, plain };
 }
 
 /** The real flow; only the catalog is in memory and the broker answers at once. */

@@ -34,31 +34,73 @@ export interface BareS3 {
   readonly credentials: S3Credentials;
 }
 
-/** PUTs of 16 MiB over 4 connections, a buffer each, unsigned payload. */
+/** One upload of 16 MiB parts over 4 connections, a buffer each, unsigned payload: what one object of this size takes. */
 export async function putS3Barely(s3: BareS3, from: string, key: string): Promise<void> {
   const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS });
   const file = await fs.open(from, 'r');
   try {
     const { size } = await file.stat();
+    const id = await createUpload(s3, key);
+    const etags: string[] = [];
     let nextPart = 0;
     const lane = async (): Promise<void> => {
       const buffer = Buffer.allocUnsafe(BUFFER_BYTES);
       for (let part = nextPart++; part * PART_BYTES < size; part = nextPart++) {
         const start = part * PART_BYTES;
         const end = Math.min(start + PART_BYTES, size);
-        const url = new URL(`${s3.endpoint}/${s3.bucket}/${key}-${part}`);
-        const headers = signRequest(
-          { method: 'PUT', url, headers: { 'content-length': String(end - start) } },
-          { region: s3.region, credentials: s3.credentials, nowMs: Date.now() },
-        );
-        await sendRange({ file, buffer, start, end }, { url, headers, agent });
+        const url = new URL(`${urlOf(s3, key)}?partNumber=${part + 1}&uploadId=${id}`);
+        const headers = signed(s3, 'PUT', url, end - start);
+        const answer = await sendRange({ file, buffer, start, end }, { url, headers, agent });
+        etags[part] = answer.headers.etag ?? '';
       }
     };
     await Promise.all(Array.from({ length: CONNECTIONS }, lane));
+    await completeUpload(s3, key, id, etags);
   } finally {
     await file.close();
     agent.destroy();
   }
+}
+
+function urlOf({ endpoint, bucket }: BareS3, key: string): string {
+  return `${endpoint}/${bucket}/${key}`;
+}
+
+function signed(
+  { region, credentials }: BareS3,
+  method: 'PUT' | 'POST',
+  url: URL,
+  bodyBytes: number,
+): Record<string, string> {
+  const headers = { 'content-length': String(bodyBytes) };
+  return signRequest({ method, url, headers }, { region, credentials, nowMs: Date.now() });
+}
+
+async function createUpload(s3: BareS3, key: string): Promise<string> {
+  const text = await post(s3, new URL(`${urlOf(s3, key)}?uploads=`), '');
+  const id = /<UploadId>([^<]+)</.exec(text)?.[1];
+  if (id === undefined) throw new Error(`no upload id: ${text}`);
+  return id;
+}
+
+async function completeUpload(
+  s3: BareS3,
+  key: string,
+  id: string,
+  etags: readonly string[],
+): Promise<void> {
+  const parts = etags.map(
+    (etag, at) => `<Part><PartNumber>${at + 1}</PartNumber><ETag>${etag}</ETag></Part>`,
+  );
+  const body = `<CompleteMultipartUpload>${parts.join('')}</CompleteMultipartUpload>`;
+  const text = await post(s3, new URL(`${urlOf(s3, key)}?uploadId=${id}`), body);
+  if (!text.includes('CompleteMultipartUploadResult')) throw new Error(`not complete: ${text}`);
+}
+
+async function post(s3: BareS3, url: URL, body: string): Promise<string> {
+  const { 'content-length': _, ...headers } = signed(s3, 'POST', url, Buffer.byteLength(body));
+  const answer = await fetch(url, { method: 'POST', headers, body });
+  return await answer.text();
 }
 
 /** One WebHDFS CREATE: a word with the NameNode, then the whole file to the DataNode it names. */
@@ -97,7 +139,7 @@ interface Target {
   readonly agent: Agent;
 }
 
-async function sendRange(range: FileRange, target: Target): Promise<void> {
+async function sendRange(range: FileRange, target: Target): Promise<IncomingMessage> {
   const { url, headers, agent } = target;
   const request = httpRequest(url, { method: 'PUT', headers, agent });
   const answered = new Promise<IncomingMessage>((resolve, reject) => {
@@ -120,4 +162,5 @@ async function sendRange(range: FileRange, target: Target): Promise<void> {
   response.resume();
   const status = response.statusCode ?? 0;
   if (status < 200 || status > 299) throw new Error(`${url.host} answered ${status}`);
+  return response;
 }

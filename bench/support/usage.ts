@@ -5,7 +5,16 @@ export interface Usage {
   readonly cpuSeconds: number;
 }
 
-export async function usageOf(work: () => Promise<void>): Promise<Usage> {
+export const NO_USAGE: Usage = { seconds: 0, cpuSeconds: 0 };
+
+export function sumOf(left: Usage, right: Usage): Usage {
+  return {
+    seconds: left.seconds + right.seconds,
+    cpuSeconds: left.cpuSeconds + right.cpuSeconds,
+  };
+}
+
+export async function usageOf(work: () => Promise<unknown>): Promise<Usage> {
   const cpu = process.cpuUsage();
   const beganMs = performance.now();
   await work();

@@ -1,7 +1,7 @@
 // The only door to files. A simulator owns another home of this interface.
-import type { BigIntStats, Dirent } from 'node:fs';
+import { readdir, stat, watch, type BigIntStats, type Dirent } from 'node:fs';
 import * as fs from 'node:fs/promises';
-import { watch } from 'node:fs';
+import { promisify } from 'node:util';
 import { LogtierError } from '../base/errors.ts';
 
 export interface FileStat {
@@ -86,15 +86,20 @@ function kindOf(entry: { isFile(): boolean; isDirectory(): boolean }): FileStat[
 }
 
 async function statOf(answer: Promise<BigIntStats>): Promise<FileStat> {
-  const stat = await answer;
+  const stats = await answer;
   return {
-    kind: kindOf(stat),
-    sizeBytes: Number(stat.size),
-    dev: stat.dev,
-    ino: stat.ino,
-    modifiedMs: Number(stat.mtimeMs),
+    kind: kindOf(stats),
+    sizeBytes: Number(stats.size),
+    dev: stats.dev,
+    ino: stats.ino,
+    modifiedMs: Number(stats.mtimeMs),
   };
 }
+
+// Called for 10,000 directories at a start. Those of fs/promises make an array of stats for each call, even
+// readdir: half as dear again.
+const listNames = promisify(readdir);
+const statPath = promisify(stat);
 
 async function writeAll(handle: fs.FileHandle, bytes: Uint8Array, position: number): Promise<void> {
   let done = 0;
@@ -151,10 +156,10 @@ async function syncDirectory(path: string): Promise<void> {
 
 export const nodeDisk: Disk = {
   open: openFile,
-  stat: (path) => statOf(fs.stat(path, { bigint: true })),
+  stat: (path) => statOf(statPath(path, { bigint: true })),
   readFile: (path) => fs.readFile(path),
   list: async (path) => {
-    const entries: Dirent[] = await fs.readdir(path, { withFileTypes: true });
+    const entries: Dirent[] = await listNames(path, { withFileTypes: true });
     return entries.map((entry) => ({ name: entry.name, kind: kindOf(entry) }));
   },
   makeDirectory: async (path) => {

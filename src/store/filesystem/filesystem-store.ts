@@ -32,7 +32,8 @@ const UPLOAD_ID = /^[0-9a-f]{32}$/;
 
 /**
  * `directory` must exist and be ours alone. A put links a synced temporary file to its name, so an
- * existing key is never replaced, by whatever race. Gives no `crc32`: whoever needs proof reads back.
+ * existing key is never replaced, by whatever race. The `crc32` of a put is that of the bytes read back from the
+ * file as it was written.
  */
 export class FilesystemStore implements ObjectStore {
   private readonly disk: Disk;
@@ -59,11 +60,12 @@ export class FilesystemStore implements ObjectStore {
     try {
       await this.disk.stat(this.root); // never made here: a missing root is a missing mount
       await this.disk.makeDirectory(path.join(this.root, UPLOADING_DIRECTORY));
-      await writeTemporary(this.disk, temporary, body, signal);
+      const crc = await writeTemporary(this.disk, temporary, body, signal);
       throwIfAborted(signal);
       const files = { root: this.root, temporary, file: this.fileOf(key) };
       const isNew = await publish(this.disk, files, signal);
-      return isNew ? await this.stat(key, signal) : await this.requireSame(key, body, signal);
+      if (!isNew) return await this.requireSame(key, body, signal);
+      return { ...(await this.stat(key, signal)), crc32: crc };
     } catch (error) {
       throw writeError(error, `putting ${key}`);
     } finally {
@@ -155,7 +157,12 @@ export class FilesystemStore implements ObjectStore {
     } finally {
       await this.delete([key], signal);
     }
-    return { findings: ['publish without replacing: works', 'checksum: none, read back'] };
+    return {
+      findings: [
+        'publish without replacing: works',
+        'checksum: of the bytes read back as they are written',
+      ],
+    };
   }
 
   /** The name was taken a moment ago; it may be gone again, or be a directory. */
@@ -168,7 +175,7 @@ export class FilesystemStore implements ObjectStore {
     if (kind !== 'file') throw new LogtierError('STORE_REFUSED', `${key} is a directory`);
     const existing = { key, sizeBytes, modifiedMs };
     await requireSameContent(this, existing, body, signal);
-    return existing;
+    return { ...existing, crc32: body.crc32({ start: 0, end: body.sizeBytes }) };
   }
 
   private probeKey(): string {

@@ -1,36 +1,45 @@
 // One put into a directory: a temporary file, made durable, then linked to its name without replacing.
 import * as path from 'node:path';
+import { crc32 } from '../../base/checksum.ts';
 import { LogtierError } from '../../base/errors.ts';
 import { throwIfAborted } from '../../platform/clock.ts';
 import type { Disk, DiskFile } from '../../platform/disk.ts';
 import { errnoOf, exists } from '../../platform/disk.ts';
+import { STREAM_CHUNK_BYTES } from '../object-store.ts';
 import type { ByteSource } from '../object-store.ts';
 
 /** A delete may remove an empty parent between making it and linking into it: so often it is made again. */
 const LINK_TRIES = 8;
 
-async function writeBody(file: DiskFile, body: ByteSource, signal: AbortSignal): Promise<void> {
-  let position = 0;
+/** Answers the CRC-32 of what the file gives back: each piece is read again while it is still in the CPU's caches. */
+async function writeBody(file: DiskFile, body: ByteSource, signal: AbortSignal): Promise<number> {
+  const buffer = Buffer.allocUnsafeSlow(Math.min(STREAM_CHUNK_BYTES, body.sizeBytes));
+  let [position, crc] = [0, 0];
   for await (const bytes of body.read({ start: 0, end: body.sizeBytes }, signal)) {
     await file.write(bytes, position);
+    const back = buffer.subarray(0, bytes.length);
+    const count = await file.read(back, position);
+    crc = crc32(back.subarray(0, count), crc);
     position += bytes.length;
   }
   if (position !== body.sizeBytes) {
     throw new LogtierError('SOURCE_CHANGED', `got ${position} of ${body.sizeBytes} bytes`);
   }
+  return crc;
 }
 
-/** Writes all of `body` into a new file and makes its bytes durable. */
+/** Writes all of `body` into a new file and makes its bytes durable; answers the CRC-32 of the bytes read back. */
 export async function writeTemporary(
   disk: Disk,
   temporary: string,
   body: ByteSource,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<number> {
   const file = await disk.open(temporary, 'create');
   try {
-    await writeBody(file, body, signal);
+    const crc = await writeBody(file, body, signal);
     await file.sync();
+    return crc;
   } finally {
     await file.close();
   }

@@ -111,7 +111,7 @@ export class S3Connection {
   /** A GET of a range by the fast way; undefined over TLS and for what is not a plain 206: then ask `data`. */
   async getRange(request: DataRequest, signal: AbortSignal): Promise<RangeAnswer | undefined> {
     if (this.root.protocol === 'https:') return undefined;
-    return this.gets.get(await this.signed(request, signal), signal);
+    return this.gets.get({ ...(await this.signed(request, signal)), expected: 206 }, signal);
   }
 
   /** Idle connections of both ways are closed; calls in flight go on. */

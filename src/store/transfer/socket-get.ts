@@ -20,7 +20,7 @@ const LONGEST_HEAD_BYTES = 32 * 1024;
 const HEAD_END = '\r\n\r\n';
 
 export interface RangeAnswer {
-  /** Of the 206. */
+  /** Empty when there is none. */
   readonly contentRange: string;
   readonly contentBytes: number;
   /** Exactly `contentBytes`; a piece is valid until the next is asked for. Leaving early closes the connection. */
@@ -34,10 +34,16 @@ interface Head {
   readonly keepsAlive: boolean;
 }
 
+interface PlainAnswer {
+  readonly head: Head;
+  /** What came with it. */
+  readonly rest: Uint8Array;
+}
+
 /** Undefined: not the plain case. */
-function parseHead(text: string): Head | undefined {
+function parseHead(text: string, expected: number): Head | undefined {
   const [status = '', ...lines] = text.split('\r\n');
-  if (!status.startsWith('HTTP/1.1 206')) return undefined;
+  if (!status.startsWith(`HTTP/1.1 ${expected} `)) return undefined;
   const fields = new Map(
     lines.map((line) => {
       const colon = line.indexOf(':');
@@ -56,15 +62,18 @@ function parseHead(text: string): Head | undefined {
 /** One connection. It reads only when asked, so its buffer is never overwritten behind a consumer's back. */
 class GetSocket {
   readonly socket: net.Socket;
+  /** With the port, as in a URL. */
+  readonly host: string;
   private waiter: ((bytes: Uint8Array | undefined) => void) | undefined;
   private failure: unknown;
   private unasked: Uint8Array | undefined;
 
-  constructor(host: string, port: number) {
+  constructor({ host, hostname, port }: URL) {
+    this.host = host;
     const buffer = Buffer.allocUnsafeSlow(STREAM_CHUNK_BYTES);
     this.socket = net.connect({
-      host,
-      port,
+      host: hostname,
+      port: Number(port === '' ? 80 : port),
       noDelay: true,
       onread: {
         buffer,
@@ -118,7 +127,10 @@ class GetSocket {
 
 export interface SocketGetRequest {
   readonly url: URL;
+  /** `host` among them. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Status of the plain case. */
+  readonly expected: 200 | 206;
 }
 
 /** One GET in flight on one connection. */
@@ -144,19 +156,21 @@ class RunningGet {
     this.own.socket.write(`GET ${url.pathname}${url.search} HTTP/1.1\r\n${fields.join('')}\r\n`);
   }
 
-  async readHead(): Promise<{ readonly head: Head; readonly rest: Uint8Array } | undefined> {
+  /** 'closed': before the head was whole. 'another': not the plain case. */
+  async readHead(expected: number): Promise<PlainAnswer | 'closed' | 'another'> {
     let text = '';
     while (text.length <= LONGEST_HEAD_BYTES) {
       const bytes = await this.read();
-      if (bytes === undefined) return undefined;
+      if (bytes === undefined) return 'closed';
       const before = text.length;
       text += Buffer.from(bytes).toString('latin1'); // one character a byte
       const end = text.indexOf(HEAD_END);
       if (end < 0) continue;
-      const head = parseHead(text.slice(0, end));
-      return head && { head, rest: bytes.subarray(end + HEAD_END.length - before) };
+      const head = parseHead(text.slice(0, end), expected);
+      if (head === undefined) return 'another';
+      return { head, rest: bytes.subarray(end + HEAD_END.length - before) };
     }
-    return undefined;
+    return 'another';
   }
 
   async *body(head: Head, rest: Uint8Array, keep: () => void): AsyncGenerator<Uint8Array> {
@@ -198,7 +212,7 @@ class RunningGet {
   }
 }
 
-/** Connections to one server, for ranged GETs. */
+/** Connections for GETs, kept while their server keeps them. */
 export class SocketGets {
   private readonly clock: Clock;
   private readonly settings: ExchangeSettings;
@@ -209,21 +223,28 @@ export class SocketGets {
     this.settings = settings;
   }
 
-  /** Undefined: ask again by node:http, which tells what is wrong. Failures of a plain answer are told by its body. */
+  /**
+   * Undefined: ask again by node:http, which tells what is wrong; also when a kept connection turned out to be
+   * dead. A new one that breaks, and a hang, are told; failures of a plain answer by its body.
+   */
   async get(request: SocketGetRequest, signal: AbortSignal): Promise<RangeAnswer | undefined> {
     throwIfAborted(signal);
-    const own = this.take(request.url);
+    const kept = this.takeKept(request.url);
+    const own = kept ?? this.connect(request.url);
     const { idleTimeoutMs } = this.settings;
     const watch = idleWatch(this.clock, idleTimeoutMs, () => {
       own.fail(new LogtierError('STORE_UNAVAILABLE', `no byte moved in ${idleTimeoutMs} ms`));
     });
     const running = new RunningGet(own, request, watch, signal);
     running.send(request);
-    const answer = await running.readHead();
-    if (answer === undefined) {
+    const answer = await running.readHead(request.expected);
+    if (answer === 'closed' || answer === 'another') {
       running.end(false);
       throwIfAborted(signal);
       if (own.reason instanceof LogtierError) throw own.reason; // a hang is not asked twice
+      if (answer === 'closed' && kept === undefined) {
+        throw running.told('the connection closed before an answer');
+      }
       return undefined;
     }
     const { head, rest } = answer;
@@ -245,13 +266,20 @@ export class SocketGets {
     for (const { socket } of this.idle.splice(0)) socket.destroy();
   }
 
-  private take(url: URL): GetSocket {
-    for (let kept = this.idle.pop(); kept !== undefined; kept = this.idle.pop()) {
+  private takeKept(url: URL): GetSocket | undefined {
+    for (let at = this.idle.length - 1; at >= 0; at -= 1) {
+      const kept = this.idle[at];
+      if (kept?.host !== url.host) continue;
+      this.idle.splice(at, 1);
       if (!kept.isUsable) continue;
       kept.socket.ref();
       return kept;
     }
-    const own = new GetSocket(url.hostname, Number(url.port === '' ? 80 : url.port));
+    return undefined;
+  }
+
+  private connect(url: URL): GetSocket {
+    const own = new GetSocket(url);
     this.watchConnection(own, url);
     return own;
   }

@@ -1,7 +1,14 @@
 // What every ReplicatedLog home promises. replicated-log.test.ts runs it against each.
 import { describe, expect, test } from 'vitest';
 import { LogtierError } from '../../src/base/errors.ts';
-import type { LogEntry, LogIndex, ReplicatedLog } from '../../src/metastore/log/replicated-log.ts';
+import {
+  type CommittedItem,
+  isSnapshot,
+  type LogEntry,
+  type LogIndex,
+  type ReplicatedLog,
+  type SnapshotProvider,
+} from '../../src/metastore/log/replicated-log.ts';
 import { committedEntries } from '../support/committed-entries.ts';
 
 /** One group; its log is opened in it again and again. */
@@ -20,6 +27,21 @@ const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 function printed(entry: LogEntry): string {
   return `${entry.index} ${new TextDecoder().decode(entry.command)}`;
+}
+
+/** A state machine that has applied all there is whenever it is asked. */
+function providerOf(applied: () => LogIndex, content: Uint8Array): SnapshotProvider {
+  return {
+    take: () =>
+      Promise.resolve({
+        index: applied(),
+        term: 1n,
+        content: async function* () {
+          yield await Promise.resolve(content);
+        },
+        close: () => Promise.resolve(),
+      }),
+  };
 }
 
 function diskFull(): Promise<void> {
@@ -213,6 +235,44 @@ export function replicatedLogContract(name: string, createHome: () => Promise<Lo
         expect(kept.map(printed)).toEqual(later.map(printed));
         const next = await again.propose(encode('next'), NEVER);
         expect(next).toBeGreaterThan(indexes.at(-1)!);
+      }));
+
+    test('a reader whose entries are gone gets COMPACTED, or a snapshot and what follows it', () =>
+      withLog(async (log) => {
+        const content = encode('everything so far');
+        const indexes: LogIndex[] = [];
+        const provider = providerOf(() => indexes.at(-1) ?? 0n, content);
+        log.serveSnapshotsOf(provider);
+        for (let at = 0; at < 60; at += 1) {
+          indexes.push(await log.propose(encode(`c${at} ${'.'.repeat(200)}`), NEVER));
+        }
+        const index = indexes.at(-1)!;
+        await log.compact({ index, makeDurable: () => Promise.resolve() });
+        const next = await log.propose(encode('next'), NEVER);
+        const seen: CommittedItem[] = [];
+        const reading = (async () => {
+          for await (const item of log.committed(0n)) {
+            seen.push(item);
+            if (!isSnapshot(item) && (item.at(-1)?.index ?? 0n) >= next) return 'read';
+          }
+          return 'ended';
+        })();
+        const outcome = await reading.catch((error: unknown) => error);
+        const snapshot = seen.find(isSnapshot);
+        const entries = seen.flatMap((item) => (isSnapshot(item) ? [] : item));
+        if (outcome !== 'read') {
+          expect([outcome, seen]).toEqual([expect.objectContaining({ code: 'COMPACTED' }), []]);
+          return;
+        }
+        const first = (snapshot?.index ?? 0n) + 1n;
+        expect(entries.map((entry) => entry.index)).toEqual(
+          Array.from({ length: Number(next - first) + 1 }, (_, at) => first + BigInt(at)),
+        );
+        if (snapshot === undefined) return;
+        expect(seen.filter(isSnapshot)).toHaveLength(1);
+        const chunks: Uint8Array[] = [];
+        for await (const chunk of snapshot.content(NEVER)) chunks.push(chunk);
+        expect(Buffer.concat(chunks).toString()).toBe('everything so far');
       }));
 
     test('compaction drops nothing when the snapshot cannot be made durable', () =>

@@ -27,6 +27,10 @@ const NO_ACCESS = {
   login: undefined,
 };
 
+function base64(text: string): string {
+  return Buffer.from(text).toString('base64');
+}
+
 let etcd: EtcdTestbed;
 beforeAll(async () => {
   etcd = await startEtcd({ members: 3 });
@@ -194,5 +198,39 @@ describe('the log in etcd', () => {
     expect(fresh.log.status()).toMatchObject({ firstIndex: 41n, role: 'follower', leader: 'm1' });
     await close(fresh);
     await close(one);
+  });
+
+  test('logs in as an etcd user, again when its token is gone, and says when it is refused', async () => {
+    const guarded = await startEtcd({ members: 1 });
+    const post = async (path: string, body: unknown): Promise<void> => {
+      const request = { method: 'POST', body: JSON.stringify(body) };
+      expect((await fetch(`${guarded.endpoints[0]}/v3/auth/${path}`, request)).status).toBe(200);
+    };
+    await post('user/add', { name: 'root', password: 'r' });
+    await post('user/grant', { user: 'root', role: 'root' });
+    await post('role/add', { name: 'log' });
+    const perm = { permType: 'READWRITE', key: base64('/mine/'), range_end: base64('/mine0') };
+    await post('role/grant', { name: 'log', perm });
+    await post('user/add', { name: 'logtier', password: 'secret' });
+    await post('user/grant', { user: 'logtier', role: 'log' });
+    await post('enable', {});
+    const openAs = async (password: string, prefix: string): Promise<Opened> => {
+      const settings = etcdSettings({ endpoints: [...guarded.endpoints], prefix });
+      const access = { ...NO_ACCESS, login: { name: 'logtier', password } };
+      const client = connectEtcd(systemClock, settings, access);
+      return { log: await openMemberLog({ client, settings }), client };
+    };
+    const refused = { code: 'METASTORE_DENIED' };
+    await expect(openAs('wrong', '/mine')).rejects.toMatchObject(refused);
+    await expect(openAs('secret', '/theirs')).rejects.toMatchObject(refused);
+    const one = await openAs('secret', '/mine');
+    expect(await one.log.propose(encode('x'), NEVER)).toBe(2n);
+    // A member that starts again knows no token of its former life.
+    await guarded.kill(0, 'SIGKILL');
+    await guarded.restart(0);
+    expect(await one.log.propose(encode('y'), NEVER)).toBe(3n);
+    expect(await commandsUpTo(one.log, 3n)).toEqual(['x', 'y']);
+    await close(one);
+    await guarded.stop();
   });
 });

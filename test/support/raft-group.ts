@@ -73,6 +73,10 @@ export class RaftGroup {
     });
   }
 
+  isVoter(id: number): boolean {
+    return this.voters.some((voter) => voter.id === id);
+  }
+
   member(id: number): GroupMember {
     return this.members.find((each) => each.id === id)!;
   }
@@ -83,7 +87,6 @@ export class RaftGroup {
 
   async open(id: number): Promise<RaftLog> {
     const member = this.member(id);
-    const isVoter = this.voters.some((voter) => voter.id === id);
     const log = await openRaftLog(
       {
         disk: member.disk.forProcess(),
@@ -98,7 +101,7 @@ export class RaftGroup {
         directory: DIRECTORY,
         clusterId: 'group',
         nodeId: BigInt(id),
-        voters: isVoter ? this.voters : [],
+        voters: this.isVoter(id) ? this.voters : [],
         applied: member.applied,
       },
     );

@@ -20,6 +20,12 @@ export function confChangeOf(change: GroupChange): ConfChangeV2 {
   return { version: 2, transition: 'jointImplicit', changes, context };
 }
 
+/** What a group begins with, one entry a member; needs no joint configuration. */
+export function foundingChange(voter: Peer): ConfChangeV2 {
+  const changes = [{ type: 'addNode', nodeId: voter.id }] as const;
+  return { version: 2, transition: 'auto', changes, context: encodeAddress(voter) };
+}
+
 /** `before` with the address that `change` brings. */
 export function addressIn({ context }: ConfChange, before: Membership): Membership {
   if (context === undefined || context.length === 0) return before;

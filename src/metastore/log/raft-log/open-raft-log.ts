@@ -3,6 +3,7 @@ import { LogtierError } from '../../../base/errors.ts';
 import type { Logger } from '../../../platform/log.ts';
 import type { Random } from '../../../platform/random.ts';
 import type { NextTurn } from '../../../platform/turn.ts';
+import { encodeConfChange } from '../../raft/conf-change.ts';
 import { RawNode } from '../../raft/raw-node.ts';
 import type { WalDeps, WalPlace } from '../../wal/begin-file.ts';
 import { openWal } from '../../wal/open-wal.ts';
@@ -12,6 +13,7 @@ import { coreSettings, ELECTION_TICKS } from './core-settings.ts';
 import { LogView } from './log-view.ts';
 import { LogWriter } from './log-writer.ts';
 import { encodeMembership, firstMembership, type Peer } from './membership.ts';
+import { foundingChange } from './membership-change.ts';
 import { MembershipHistory } from './membership-history.ts';
 import { RaftLog } from './raft-log.ts';
 import { coreEntry } from './read-back.ts';
@@ -103,16 +105,43 @@ async function startLog(
   );
   log.start();
   if (isAlone) await log.lead();
+  // A log that never said who its members are says it from here on.
+  if (isAlone && !history.current.addresses.has(nodeId)) log.nameItself();
   return log;
 }
 
-/** A log that says nothing about members is new, or of a member that always was alone. */
+/**
+ * A new group's log begins with its members as entries, the same on each of them, so that whoever joins
+ * later and reads the log from its start knows them too. Begun anew when a crash came in between.
+ */
 async function beginMembership(wal: Wal, { voters, nodeId }: RaftLogPlace): Promise<void> {
-  if (wal.memberships.length > 0) return;
-  const isUsed = wal.lastIndex > 0n;
-  const alone = [{ id: Number(nodeId), address: '' }];
-  const state = encodeMembership(firstMembership(isUsed ? alone : voters));
-  await wal.append([{ kind: 'membership', index: 0n, state }]);
+  const commit = wal.hardState?.commit ?? 0n;
+  if (wal.memberships.some(({ index }) => index <= commit)) return;
+  const known = wal.snapshot?.index ?? 0n;
+  if (wal.memberships.length === 0 && wal.lastIndex > 0n) {
+    // It always was alone: logs of format 1 are.
+    const alone = firstMembership([{ id: Number(nodeId), address: '' }]);
+    const state = encodeMembership({ ...alone, addresses: new Map() });
+    await wal.append([{ kind: 'membership', index: known, state }]);
+    return;
+  }
+  const index = BigInt(voters.length);
+  const state = encodeMembership(firstMembership(voters));
+  const commitAll = { kind: 'hardState', term: FIRST_TERM, vote: 0n, commit: index } as const;
+  await wal.append([
+    { kind: 'membership', index, state },
+    ...(wal.lastIndex > 0n ? [{ kind: 'truncate', fromIndex: 1n } as const] : []),
+    ...voters.map(memberEntry),
+    ...(voters.length > 0 ? [commitAll] : []),
+  ]);
+}
+
+const FIRST_TERM = 1n;
+
+function memberEntry(voter: Peer, at: number): WalRecord {
+  const command = encodeConfChange(foundingChange(voter)).data;
+  const place = { index: BigInt(at + 1), term: FIRST_TERM };
+  return { kind: 'entry', ...place, changesMembers: true, command };
 }
 
 /**

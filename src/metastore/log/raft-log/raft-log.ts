@@ -33,7 +33,7 @@ import { GroupChanges } from './group-changes.ts';
 import type { LogView } from './log-view.ts';
 import type { LogWriter } from './log-writer.ts';
 import { encodeMembership, type Membership, membersOf, withConfState } from './membership.ts';
-import { addressIn, type GroupChange } from './membership-change.ts';
+import { addressIn, foundingChange, type GroupChange } from './membership-change.ts';
 import type { MembershipHistory } from './membership-history.ts';
 import { Proposals } from './proposals.ts';
 import { ReadRounds } from './read-rounds.ts';
@@ -201,6 +201,13 @@ export class RaftLog implements ReplicatedLog {
     const { wal } = this.parts;
     await Promise.race([this.led, wal.failed]);
     if (this.failure !== undefined) throw this.failure;
+  }
+
+  /** Adds nobody; a member that reads this log from its start learns of this one. */
+  nameItself(): void {
+    const { nodeId } = this.parts;
+    this.core.proposeConfChange(foundingChange({ id: nodeId, address: '' }));
+    this.turnSoon();
   }
 
   private peerEvents(): PeerEvents {
@@ -403,17 +410,20 @@ export class RaftLog implements ReplicatedLog {
   private async stopNow(): Promise<void> {
     const { writer, transport, wal } = this.parts;
     this.stopTicking();
-    this.turn();
-    await this.sender.stop();
-    await writer.flush().catch(() => undefined);
-    this.turn();
-    await transport.stop();
-    await wal.close();
-    await this.compacting;
-    this.feed.stop();
-    this.proposals.refuseWaiting(new LogtierError('NOT_LEADER', 'this metastore member stops'));
-    this.proposals.loseAppended('this member stops');
-    this.endReads('this metastore member stops');
+    try {
+      this.turn();
+      await this.sender.stop();
+      await writer.flush().catch(() => undefined);
+      this.turn();
+      await transport.stop();
+      await wal.close();
+      await this.compacting;
+    } finally {
+      this.feed.stop();
+      this.proposals.refuseWaiting(new LogtierError('NOT_LEADER', 'this metastore member stops'));
+      this.proposals.loseAppended('this member stops');
+      this.endReads('this metastore member stops');
+    }
   }
 
   private endReads(why: string): void {

@@ -122,7 +122,8 @@ export const errorCodes = {
 
   SNAPSHOT_DAMAGED: {
     reaction: 'retry',
-    meaning: 'A snapshot of the catalog fails its own checks: fetch it again, or take another file.',
+    meaning:
+      'A snapshot of the catalog fails its own checks: fetch it again, or take another file.',
   },
 
   // Serving

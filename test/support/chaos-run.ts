@@ -20,6 +20,8 @@ export interface ChaosOptions {
   /** How long kills go on. */
   readonly killsMs: number;
   readonly partitions: number;
+  /** Between two rounds of writing: a long run must not write more than a slow machine copies. */
+  readonly pauseMs?: number;
 }
 
 /** In the order in which one needs the other. */
@@ -62,7 +64,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const stops: (() => Promise<unknown>)[] = [];
   try {
     const world = await openWorld(options, stops);
-    const load = new Load(world.workload, options.partitions);
+    const load = new Load(world.workload, options);
     load.start();
     const kills = await killAround(world, options);
     await load.stop();
@@ -107,12 +109,14 @@ async function openWorld(
 class Load {
   readonly runs: Produced[][];
   private readonly workload: KafkaWorkload;
+  private readonly pauseMs: number;
   private isStopping = false;
   private running: Promise<unknown> = Promise.resolve();
   private failure: unknown;
 
-  constructor(workload: KafkaWorkload, partitions: number) {
+  constructor(workload: KafkaWorkload, { partitions, pauseMs = 100 }: ChaosOptions) {
     this.workload = workload;
+    this.pauseMs = pauseMs;
     this.runs = Array.from({ length: partitions }, () => []);
   }
 
@@ -135,7 +139,7 @@ class Load {
         const job = { topic: TOPIC, partition, count: RECORDS, valueBytes: VALUE_BYTES };
         runs.push(await this.workload.produce({ ...job, startIndex: round * RECORDS }));
       }
-      await pauseMs(100);
+      await pauseMs(this.pauseMs);
     }
   }
 }

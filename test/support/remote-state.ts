@@ -10,6 +10,7 @@ import { MetastoreQueries } from '../../src/metastore/client/metastore-queries.t
 import { systemClock } from '../../src/platform/clock.ts';
 import type { RoleProcess } from './sidecar-process.ts';
 import type { KafkaWorkload, PartitionName } from './testbeds/kafka-workload.ts';
+import { pauseMs } from './testbeds/processes.ts';
 
 export interface RemoteSegment {
   readonly segmentId: string;
@@ -21,7 +22,9 @@ export interface RemoteSegment {
 
 const never = new AbortController().signal;
 const ACCOUNTED_BOUND_MS = 60_000;
+/** Without any progress. */
 const REMOTE_BOUND_MS = 300_000;
+const ASK_EVERY_MS = 200;
 
 async function asked<T>(
   sidecar: RoleProcess,
@@ -62,22 +65,38 @@ export async function localStates(
   return segments.map(({ state, reason }) => (state === 'waiting' ? reason : state));
 }
 
-/** Until every closed local segment is remote; then what is remote. */
+/** Until every closed local segment is remote; then what is remote. A long queue may take its time while it shrinks. */
 export async function untilRemote(
   sidecar: RoleProcess,
   topic: string,
   partition = 0,
 ): Promise<RemoteSegment[]> {
-  const left = async (): Promise<string[]> => {
-    const states = await localStates(sidecar, topic, partition).catch((error: unknown) => [
-      String(error),
-    ]);
-    return states.length === 0
-      ? ['nothing is known yet']
-      : states.filter((state) => state !== 'remote' && state !== 'active');
-  };
-  await expect.poll(left, { timeout: REMOTE_BOUND_MS, interval: 200 }).toEqual([]);
-  return remoteSegments(sidecar, topic, partition);
+  let fewest = Number.POSITIVE_INFINITY;
+  let movedMs = performance.now();
+  for (;;) {
+    const left = await statesLeft(sidecar, topic, partition);
+    if (left.length === 0) return remoteSegments(sidecar, topic, partition);
+    if (left.length < fewest) movedMs = performance.now();
+    fewest = Math.min(fewest, left.length);
+    const idleMs = performance.now() - movedMs;
+    if (idleMs > REMOTE_BOUND_MS) {
+      throw new Error(`not remote after ${idleMs} ms: ${left.slice(0, 10).join(', ')}`);
+    }
+    await pauseMs(ASK_EVERY_MS);
+  }
+}
+
+async function statesLeft(
+  sidecar: RoleProcess,
+  topic: string,
+  partition: number,
+): Promise<string[]> {
+  const states = await localStates(sidecar, topic, partition).catch((error: unknown) => [
+    String(error),
+  ]);
+  return states.length === 0
+    ? ['nothing is known yet']
+    : states.filter((state) => state !== 'remote' && state !== 'active');
 }
 
 /** Everything the catalog of a metastore process holds of one cluster: records and what is to be erased. */

@@ -21,7 +21,7 @@ export interface ChaosOptions {
   readonly killsMs: number;
   readonly partitions: number;
   /** Between two rounds of writing: a long run must not write more than a slow machine copies. */
-  readonly pauseMs?: number;
+  readonly restMs?: number;
 }
 
 /** In the order in which one needs the other. */
@@ -109,14 +109,14 @@ async function openWorld(
 class Load {
   readonly runs: Produced[][];
   private readonly workload: KafkaWorkload;
-  private readonly pauseMs: number;
+  private readonly restMs: number;
   private isStopping = false;
   private running: Promise<unknown> = Promise.resolve();
   private failure: unknown;
 
-  constructor(workload: KafkaWorkload, { partitions, pauseMs = 100 }: ChaosOptions) {
+  constructor(workload: KafkaWorkload, { partitions, restMs = 100 }: ChaosOptions) {
     this.workload = workload;
-    this.pauseMs = pauseMs;
+    this.restMs = restMs;
     this.runs = Array.from({ length: partitions }, () => []);
   }
 
@@ -139,7 +139,7 @@ class Load {
         const job = { topic: TOPIC, partition, count: RECORDS, valueBytes: VALUE_BYTES };
         runs.push(await this.workload.produce({ ...job, startIndex: round * RECORDS }));
       }
-      await pauseMs(this.pauseMs);
+      await pauseMs(this.restMs);
     }
   }
 }

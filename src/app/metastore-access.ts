@@ -4,19 +4,21 @@ import type { Clock } from '../platform/clock.ts';
 import type { Disk } from '../platform/disk.ts';
 import type { Logger } from '../platform/log.ts';
 import type { Random } from '../platform/random.ts';
-import { compareTokens, type PartitionId, type Revision } from '../segment/ids.ts';
 import { grpcTransport, type CatalogTransport } from '../metastore/client/catalog-transport.ts';
 import { CommandChannel } from '../metastore/client/command-channel.ts';
 import { MetastoreEraseQueue } from '../metastore/client/erase-queue.ts';
 import { LocalView } from '../metastore/client/local-view.ts';
 import { MetastoreQueries } from '../metastore/client/metastore-queries.ts';
 import { OperatorCommands } from '../metastore/client/operator-commands.ts';
+import { ownWritesView } from '../metastore/client/own-writes-view.ts';
 import { MetastoreLedger } from '../metastore/client/segment-ledger.ts';
+import { forgetfulHome } from '../metastore/client/view-home.ts';
 import type { ClientIdentity } from '../metastore/client/settings.ts';
 import { openSingleMember, type SingleMember } from '../metastore/member/single-member.ts';
 import { catalogService } from '../metastore/service/catalog-service.ts';
 import type { MetastoreClock, SegmentView } from '../uploader/segment-ledger.ts';
 import type { Settings } from './settings.ts';
+import { openViewHome } from './view-home.ts';
 
 export interface MetastoreDeps {
   readonly clock: Clock;
@@ -59,7 +61,11 @@ export async function openMetastoreAccess(
   const clientSettings = settings.metastore.client;
   const channel = new CommandChannel({ ...deps, transport }, clientSettings, identity);
   const queries = new MetastoreQueries(transport, identity.clusterId);
-  const view = new LocalView({ ...deps, transport }, clientSettings, identity.clusterId);
+  const home =
+    remote === undefined
+      ? forgetfulHome
+      : await openViewHome(deps, join(settings.state.dir, 'view'), identity.clusterId);
+  const view = new LocalView({ ...deps, transport, home }, clientSettings, identity.clusterId);
   view.start();
   return {
     embedded,
@@ -84,15 +90,4 @@ export async function openMetastoreAccess(
 function serviceOf(embedded: SingleMember | undefined): CatalogTransport {
   if (embedded === undefined) throw new TypeError('a metastore is embedded or has endpoints');
   return catalogService(embedded.member);
-}
-
-function ownWritesView(view: LocalView, channel: CommandChannel): SegmentView {
-  const newest = (atLeast: Revision): Revision => {
-    const answered = channel.answeredRevision;
-    return answered !== undefined && compareTokens(answered, atLeast) > 0 ? answered : atLeast;
-  };
-  return {
-    snapshot: (id: PartitionId, atLeast, signal) => view.snapshot(id, newest(atLeast), signal),
-    peek: (id) => view.peek(id),
-  };
 }

@@ -14,7 +14,7 @@ import { remoteFacts } from './remote-facts.ts';
 
 export interface MetricsRefreshDeps {
   readonly uploader: Pick<UploaderStatus, 'partitions' | 'findings'>;
-  readonly catalog: Pick<RemoteCatalog, 'peek'>;
+  readonly catalog: Pick<RemoteCatalog, 'peek' | 'lag'>;
   readonly uploaderMetrics: UploaderMetrics;
   readonly operatorMetrics: OperatorMetrics;
   /** One of its own: what is taken from it is gone for others. */
@@ -79,6 +79,9 @@ export class MetricsRefresh {
     this.setTopics(topics);
     this.setFindings(partitions);
     operatorMetrics.event_loop_delay_seconds.set(loopDelay.take().longestMs / 1_000);
+    const { silentMs, revisions } = this.deps.catalog.lag();
+    operatorMetrics.metastore_view_lag_seconds.set(silentMs / 1_000);
+    operatorMetrics.metastore_view_lag_revisions.set(revisions);
     operatorMetrics.not_ready.set((await this.deps.notReady()).length);
     const tookMs = clock.monotonicMs() - startedMs;
     operatorMetrics.remote_log_size_computation_seconds.set(tookMs / 1_000);

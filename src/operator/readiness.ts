@@ -16,7 +16,7 @@ import type { RemoteCatalog } from './remote-catalog.ts';
 
 export interface ReadinessDeps {
   readonly uploader: Pick<UploaderStatus, 'notReady'>;
-  readonly catalog: Pick<RemoteCatalog, 'silentMs'>;
+  readonly catalog: Pick<RemoteCatalog, 'lag'>;
   readonly broker: Pick<BrokerView, 'metadata'>;
   /** By configured name. */
   readonly stores: ReadonlyMap<string, Pick<ObjectStore, 'stat'>>;
@@ -86,11 +86,14 @@ export class Readiness {
   }
 
   private staleView(): string[] {
-    const silentMs = this.deps.catalog.silentMs();
+    const { silentMs, revisions } = this.deps.catalog.lag();
     if (silentMs <= this.settings.freshMs) return [];
+    const behind = revisions > 0 ? `, ${revisions} revisions behind it` : '';
     return Number.isFinite(silentMs)
-      ? [`the metastore was last heard of ${printDuration(silentMs)} ago`]
-      : ['the metastore was not heard of yet'];
+      ? [
+          `the local view has not caught up with the metastore for ${printDuration(silentMs)}${behind}`,
+        ]
+      : [`the local view has not caught up with the metastore yet${behind}`];
   }
 
   private async lately(

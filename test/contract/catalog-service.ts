@@ -107,7 +107,10 @@ export function catalogServiceContract(name: string, createHome: () => Promise<S
     });
 
     const watch = (request: Partial<WatchRequest>): AsyncIterable<WatchResponse> =>
-      home.service.watch({ clusterId: CLUSTER, after: undefined, ...request }, NEVER);
+      home.service.watch(
+        { clusterId: CLUSTER, after: undefined, filter: undefined, ...request },
+        NEVER,
+      );
     const list = (partition = PARTITION): Promise<ListSegmentsResponse[]> =>
       collect(home.service.listSegments({ clusterId: CLUSTER, partition }, NEVER), () => false);
 
@@ -342,7 +345,10 @@ export function catalogServiceContract(name: string, createHome: () => Promise<S
 
     test('who leaves a watch leaves nothing behind, and the service goes on', async () => {
       const leaving = new AbortController();
-      const stream = home.service.watch({ clusterId: CLUSTER, after: undefined }, leaving.signal);
+      const stream = home.service.watch(
+        { clusterId: CLUSTER, after: undefined, filter: undefined },
+        leaving.signal,
+      );
       const seen = codeOf(collect(stream, () => false));
       await session.claim();
       leaving.abort();

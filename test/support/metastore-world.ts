@@ -6,6 +6,7 @@ import { MetastoreEraseQueue } from '../../src/metastore/client/erase-queue.ts';
 import { LocalView } from '../../src/metastore/client/local-view.ts';
 import { MetastoreQueries } from '../../src/metastore/client/metastore-queries.ts';
 import { OperatorCommands } from '../../src/metastore/client/operator-commands.ts';
+import { forgetfulHome, type ViewHome } from '../../src/metastore/client/view-home.ts';
 import { MetastoreLedger } from '../../src/metastore/client/segment-ledger.ts';
 import type { CatalogTransport } from '../../src/metastore/client/catalog-transport.ts';
 import { metastoreClientSettings } from '../../src/metastore/client/settings.ts';
@@ -141,8 +142,8 @@ export class MetastoreWorld {
     return client;
   }
 
-  async view(): Promise<LocalView & SegmentView & SegmentLookup> {
-    const view = new LocalView(this.deps(), clientSettings, CLUSTER);
+  async view(home: ViewHome = forgetfulHome): Promise<LocalView & SegmentView & SegmentLookup> {
+    const view = new LocalView({ ...this.deps(), home }, clientSettings, CLUSTER);
     view.start();
     this.closing.push(view);
     await settled();

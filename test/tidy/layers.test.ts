@@ -66,7 +66,16 @@ const rooms: Readonly<Record<string, Room>> = {
     packages: ['node:*', 'zod', '@grpc/grpc-js'],
   },
   'metastore/client': {
-    imports: ['base', 'platform', 'kafka', 'segment', 'gen', 'rpc', 'metastore/catalog'],
+    imports: [
+      'base',
+      'platform',
+      'kafka',
+      'segment',
+      'gen',
+      'rpc',
+      'metastore/engine',
+      'metastore/catalog',
+    ],
     packages: ['node:*', 'zod'],
   },
   uploader: {

@@ -13,9 +13,7 @@ import {
 } from '../../segment/ids.ts';
 import type { PartitionSnapshot, SegmentRecord } from '../../segment/segment-record.ts';
 import { claimFactsOf, partitionIdOf, recordOf, revisionOf } from './records.ts';
-
-/** Undefined while nobody ever claimed the partition. */
-type Row = PartitionRow | undefined;
+import type { KeptPartition, KeptView, ViewChange, ViewKeeper } from './view-home.ts';
 
 interface Change {
   readonly revision: Revision;
@@ -28,25 +26,39 @@ interface Loading {
   readonly changes: Change[];
 }
 
-interface Complete {
-  readonly id: PartitionId;
-  /** Of its range load: older than it is nothing here. */
-  readonly loadedAt: Revision;
-  readonly row: Row;
-  readonly segments: readonly SegmentRecord[];
-}
+/** Marks of a quiet feed come every 2 s; one in so many is kept, so that a restart does not begin far behind. */
+const MARKS_UNKEPT = 16;
 
 export interface LoadedPartition {
   readonly revision: Revision;
-  readonly row: Row;
+  readonly row: PartitionRow | undefined;
   readonly segments: readonly SegmentRecord[];
 }
 
 export class ViewStore {
   private readonly loading = new Map<string, Loading>();
-  private readonly complete = new Map<string, Complete>();
+  private readonly complete = new Map<string, KeptPartition>();
   private readonly topics = new Map<string, TopicId>();
+  private readonly keeper: ViewKeeper;
+  /** Since the keeper was last told. */
+  private kept: ViewChange[] = [];
+  private unkeptMarks = 0;
   private at: Revision | undefined;
+
+  constructor(keeper: ViewKeeper) {
+    this.keeper = keeper;
+  }
+
+  /** What an earlier life of this process had. */
+  static restored(view: KeptView, keeper: ViewKeeper): ViewStore {
+    const store = new ViewStore(keeper);
+    store.at = view.position;
+    for (const partition of view.partitions) {
+      store.complete.set(partitionKey(partition.id), partition);
+    }
+    for (const [name, id] of view.topics) store.topics.set(name, id);
+    return store;
+  }
 
   /** Every event up to it is here; undefined before the feed's first mark. */
   get position(): Revision | undefined {
@@ -67,7 +79,8 @@ export class ViewStore {
   }
 
   nameTopic(name: string, id: TopicId): void {
-    this.topics.set(name, id);
+    this.setTopic(name, id);
+    this.keepNow();
   }
 
   /** One revision of the feed, whole (rule 30). */
@@ -76,6 +89,8 @@ export class ViewStore {
       if (event !== undefined) this.applyOne({ revision, event });
     }
     this.advance(revision);
+    this.unkeptMarks += 1;
+    if (this.kept.length > 0 || this.unkeptMarks >= MARKS_UNKEPT) this.keepNow();
   }
 
   /** All up to `revision` has been told. */
@@ -86,7 +101,7 @@ export class ViewStore {
   /** From now on the partition's events are kept for when its rows arrive. */
   beginLoad(id: PartitionId): void {
     assert(this.at !== undefined, 'a load begins at a position of the feed');
-    this.complete.delete(partitionKey(id));
+    this.drop(id);
     this.loading.set(partitionKey(id), { id, changes: [] });
   }
 
@@ -98,17 +113,21 @@ export class ViewStore {
     this.loading.delete(partitionKey(id));
     const { row, revision } = loaded;
     const segments = [...loaded.segments].toSorted(compareSegments);
-    const start: Complete = { id, loadedAt: revision, row, segments };
+    const start: KeptPartition = { id, loadedAt: revision, row, segments };
     const isLater = (change: Change): boolean => compareTokens(change.revision, revision) > 0;
     const whole = load.changes.filter(isLater).reduce(changed, start);
     this.complete.set(partitionKey(id), whole);
+    this.kept.push({ kind: 'whole', partition: whole });
+    this.keepNow();
     return true;
   }
 
   /** Rows and mark go together (rule 3). */
   drop(id: PartitionId): void {
     this.loading.delete(partitionKey(id));
-    this.complete.delete(partitionKey(id));
+    if (!this.complete.delete(partitionKey(id))) return;
+    this.kept.push({ kind: 'dropped', id });
+    this.keepNow();
   }
 
   /** Undefined while the partition is not whole. Deleted topics have no segments any more. */
@@ -145,12 +164,14 @@ export class ViewStore {
     this.loading.get(key)?.changes.push(change);
     const whole = this.complete.get(key);
     if (whole !== undefined && compareTokens(change.revision, whole.loadedAt) > 0) {
-      this.complete.set(key, changed(whole, change));
+      const next = changed(whole, change);
+      this.complete.set(key, next);
+      this.kept.push(keptChange(next, change));
     }
   }
 
   private deleteTopic(deleted: string, change: Change): void {
-    for (const [name, id] of this.topics) if (id === deleted) this.topics.delete(name);
+    for (const [name, id] of this.topics) if (id === deleted) this.setTopic(name, undefined);
     const keys = [...this.complete.entries(), ...this.loading.entries()]
       .filter(([, { id }]) => id.topicId === deleted)
       .map(([key]) => key);
@@ -162,13 +183,27 @@ export class ViewStore {
     const token = row.claim?.fenceToken;
     const isClaim = token !== undefined && sameToken(revisionOf(token), revision);
     if (isClaim && row.claim?.released === false && row.partition !== undefined) {
-      this.topics.set(row.topic, topicId(row.partition.topicId));
+      this.setTopic(row.topic, topicId(row.partition.topicId));
     }
+  }
+
+  private setTopic(name: string, id: TopicId | undefined): void {
+    if (this.topics.get(name) === id) return;
+    if (id === undefined) this.topics.delete(name);
+    else this.topics.set(name, id);
+    this.kept.push({ kind: 'topic', name, id });
+  }
+
+  private keepNow(): void {
+    const { kept } = this;
+    this.kept = [];
+    this.unkeptMarks = 0;
+    this.keeper.keep(this.at, kept);
   }
 }
 
 /** Copies what it changes: snapshots that were handed out stay as they are. */
-function changed(whole: Complete, { event }: Change): Complete {
+function changed(whole: KeptPartition, { event }: Change): KeptPartition {
   switch (event.$case) {
     case 'partition':
       return { ...whole, row: event.value };
@@ -179,6 +214,17 @@ function changed(whole: Complete, { event }: Change): Complete {
       const gone = row && { ...row, deleted: true, lineage: [], remoteStart: 0n };
       return { ...whole, row: gone, segments: [] };
     }
+  }
+}
+
+function keptChange(partition: KeptPartition, { event }: Change): ViewChange {
+  switch (event.$case) {
+    case 'partition':
+      return { kind: 'row', partition };
+    case 'segment':
+      return { kind: 'segment', record: recordOf(event.value) };
+    case 'topicDeleted':
+      return { kind: 'whole', partition };
   }
 }
 
@@ -199,7 +245,8 @@ function withSegment(
   return segments.toSpliced(low, isKnown ? 1 : 0, ...kept);
 }
 
-function compareSegments(left: SegmentRecord, right: SegmentRecord): number {
+/** The order in which a snapshot shows them. */
+export function compareSegments(left: SegmentRecord, right: SegmentRecord): number {
   if (left.startOffset !== right.startOffset) return left.startOffset < right.startOffset ? -1 : 1;
   if (left.segmentId === right.segmentId) return 0;
   return left.segmentId < right.segmentId ? -1 : 1;

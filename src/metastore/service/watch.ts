@@ -1,13 +1,20 @@
 // The change feed: history after a revision, then live, one message a revision (safety rules 21, 30).
 import { hasCode, LogtierError } from '../../base/errors.ts';
 import type { WatchRequest, WatchResponse } from '../../gen/logtier/v1/catalog.ts';
+import type { CatalogEvent, PartitionRef } from '../../gen/logtier/v1/catalog_command.ts';
 import { throwIfAborted } from '../../platform/clock.ts';
-import { compareTokens, printToken, type Revision } from '../../segment/ids.ts';
+import { compareTokens, printToken, type Revision, sameToken } from '../../segment/ids.ts';
 import type { RevisionEvents } from '../catalog/apply.ts';
+import { tokenOf } from '../catalog/names.ts';
 import type { CatalogMember } from '../member/catalog-member.ts';
 
 /** A reader calls itself stale after 10 s without a mark: five chances. */
 const MARK_EVERY_MS = 2_000;
+
+/** Between marks that say no more than that changes passed which are not the watcher's. */
+const PASSED_EVERY_MS = 50;
+/** So many of them may come at once after a quiet time. */
+const PASSED_BURST = 20;
 
 /** Asks for the next change only when the last one was taken, so that a slow reader holds nothing here. */
 export async function* watchCatalog(
@@ -17,22 +24,31 @@ export async function* watchCatalog(
 ): AsyncGenerator<WatchResponse, void, undefined> {
   const { clock } = member;
   let at = await startOf(member, request.after, signal);
-  if (request.after === undefined) yield progressAt(at);
+  // Who changes its filter learns from it which one is in force.
+  if (request.after === undefined || request.filter !== undefined) yield progressAt(at);
+  const isWanted = wantedBy(request);
   let nextMarkMs = clock.monotonicMs() + MARK_EVERY_MS;
   let barrier: Revision | undefined;
+  const passed = new PassedMarks();
   for (;;) {
     throwIfAborted(signal);
     const page = await member.changes(at);
-    yield* messagesOf(page.revisions, request.clusterId);
+    let told: Revision | undefined;
+    for (const message of messagesOf(page.revisions, isWanted)) {
+      yield message;
+      told = message.revision;
+    }
     at = page.upTo;
+    passed.read(page.revisions.at(-1)?.revision, told);
+    if (passed.takeDue(clock.monotonicMs())) yield progressAt(at);
     if (barrier !== undefined && compareTokens(at, barrier) >= 0) {
       yield progressAt(at);
       barrier = undefined;
       nextMarkMs = clock.monotonicMs() + MARK_EVERY_MS;
     }
-    const waitMs = nextMarkMs - clock.monotonicMs();
+    const waitMs = Math.min(nextMarkMs, passed.dueMs) - clock.monotonicMs();
     // The mark goes out only when all up to the barrier has been sent.
-    if (waitMs <= 0) barrier ??= await member.barrier(signal);
+    if (clock.monotonicMs() >= nextMarkMs) barrier ??= await member.barrier(signal);
     else await changeAfter(member, at, { waitMs, signal });
   }
 }
@@ -49,12 +65,68 @@ async function startOf(
   throw new LogtierError('COMPACTED', `revision ${printToken(after)} is not of this history`);
 }
 
+/** Who waits for a revision of its own command must not wait until something of its own changes again. */
+class PassedMarks {
+  private isBehind = false;
+  /** When as many would have been sent at an even pace. */
+  private pacedMs = 0;
+
+  get dueMs(): number {
+    return this.isBehind ? this.pacedMs - PASSED_BURST * PASSED_EVERY_MS : Infinity;
+  }
+
+  /** `newest` was read; `told` is the last that the watcher got of it. */
+  read(newest: Revision | undefined, told: Revision | undefined): void {
+    if (newest !== undefined) this.isBehind = told === undefined || !sameToken(newest, told);
+  }
+
+  takeDue(nowMs: number): boolean {
+    if (nowMs < this.dueMs) return false;
+    this.isBehind = false;
+    this.pacedMs = Math.max(this.pacedMs, nowMs) + PASSED_EVERY_MS;
+    return true;
+  }
+}
+
+type IsWanted = (event: CatalogEvent, revision: Revision) => boolean;
+
+function wantedBy({ clusterId, filter }: WatchRequest): IsWanted {
+  if (filter === undefined) return (event) => event.clusterId === clusterId;
+  const names = new Set(filter.partitions.map(nameOf));
+  return (event, revision) =>
+    event.clusterId === clusterId && isWithin(names, event.event, revision);
+}
+
+function isWithin(
+  names: ReadonlySet<string>,
+  event: CatalogEvent['event'],
+  revision: Revision,
+): boolean {
+  switch (event?.$case) {
+    case undefined:
+      return false;
+    case 'segment':
+      return names.has(nameOf(event.value));
+    case 'partition': {
+      const { partition, claim } = event.value;
+      const isClaim = claim?.released === false && sameToken(tokenOf(claim.fenceToken), revision);
+      return isClaim || (partition !== undefined && names.has(nameOf(partition)));
+    }
+    case 'topicDeleted':
+      return true;
+  }
+}
+
+function nameOf({ topicId, partition }: PartitionRef): string {
+  return `${topicId}:${partition}`;
+}
+
 function* messagesOf(
   revisions: readonly RevisionEvents[],
-  clusterId: string,
+  isWanted: IsWanted,
 ): Generator<WatchResponse, void, undefined> {
   for (const { revision, events } of revisions) {
-    const own = events.filter((event) => event.clusterId === clusterId);
+    const own = events.filter((event) => isWanted(event, revision));
     if (own.length > 0) yield { revision, events: own, progress: false };
   }
 }

@@ -72,17 +72,19 @@ test('tells in words what is missing, and asks it again at once', async () => {
     disk: { list: () => Promise.reject(noDirectory) },
   });
   catalog.viewSilentMs = 12_000;
+  catalog.viewLagRevisions = 40;
   expect(await readiness.notReady()).toEqual([
     'the first look is not done',
-    'the metastore was last heard of 12s ago',
+    'the local view has not caught up with the metastore for 12s, 40 revisions behind it',
     'log directory /kafka: EIO',
     'store main: no route',
   ]);
   isUp = true;
   catalog.viewSilentMs = Infinity;
+  catalog.viewLagRevisions = 0;
   uploader.unready = [];
   expect(await readiness.notReady()).toEqual([
-    'the metastore was not heard of yet',
+    'the local view has not caught up with the metastore yet',
     'log directory /kafka: EIO',
   ]);
 });

@@ -227,7 +227,19 @@ export interface ListSegmentsResponse {
 export interface WatchRequest {
   clusterId: string;
   /** absent: from now on */
-  after: FenceToken | undefined;
+  after:
+    | FenceToken
+    | undefined;
+  /** absent: everything of the cluster */
+  filter: WatchFilter | undefined;
+}
+
+/**
+ * Segments and claims of these partitions only. New claims of others and deleted topics are told all the
+ * same: names of topics are learned from them. The first message is a mark at `after`.
+ */
+export interface WatchFilter {
+  partitions: PartitionRef[];
 }
 
 /** One revision's events are one message (safety rule 30). */
@@ -1976,7 +1988,7 @@ export const ListSegmentsResponse: MessageFns<ListSegmentsResponse> = {
 };
 
 function createBaseWatchRequest(): WatchRequest {
-  return { clusterId: "", after: undefined };
+  return { clusterId: "", after: undefined, filter: undefined };
 }
 
 export const WatchRequest: MessageFns<WatchRequest> = {
@@ -1986,6 +1998,9 @@ export const WatchRequest: MessageFns<WatchRequest> = {
     }
     if (message.after !== undefined) {
       FenceToken.encode(message.after, writer.uint32(18).fork()).join();
+    }
+    if (message.filter !== undefined) {
+      WatchFilter.encode(message.filter, writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -2017,6 +2032,60 @@ export const WatchRequest: MessageFns<WatchRequest> = {
             }
 
             message.after = FenceToken.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.filter = WatchFilter.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseWatchFilter(): WatchFilter {
+  return { partitions: [] };
+}
+
+export const WatchFilter: MessageFns<WatchFilter> = {
+  encode(message: WatchFilter, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.partitions) {
+      PartitionRef.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchFilter {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchFilter();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.partitions.push(PartitionRef.decode(reader, reader.uint32()));
             continue;
           }
         }

@@ -197,7 +197,7 @@ test('after a restore tokens are larger, old sessions and views are void, orphan
   );
   // The broker's own open copy was re-stamped by its new claim (rule 11).
   expect(await codeOf(again.ledger.finishCopy(claim, segmentName(0), NEVER))).toBe('none');
-  const request = { clusterId: CLUSTER, after: oldRevision };
+  const request = { clusterId: CLUSTER, after: oldRevision, filter: undefined };
   const stream = catalogService(restored).watch(request, NEVER)[Symbol.asyncIterator]();
   expect(await codeOf(stream.next())).toBe('COMPACTED');
 });

@@ -62,6 +62,7 @@ export function remoteCatalog({ queries, view }: MetastoreAccess): RemoteCatalog
       };
     },
     silentMs: () => view.silentMs(),
+    lag: () => view.lag(),
   };
 }
 

@@ -46,6 +46,8 @@ export function connectOperator(clock: Clock, address: string): OperatorCalls {
       told(channel.unary(methods.confirmClock, request, ANSWER_MS, signal)),
     releaseClaim: (request, signal) =>
       told(channel.unary(methods.releaseClaim, request, ANSWER_MS, signal)),
+    resetClaim: (request, signal) =>
+      told(channel.unary(methods.resetClaim, request, ANSWER_MS, signal)),
     listRemoteSegments: (request, signal) =>
       toldEach(channel.stream(methods.listRemoteSegments, request, signal)),
     watchTasks: (request, signal) => toldEach(channel.stream(methods.watchTasks, request, signal)),

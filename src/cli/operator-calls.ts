@@ -22,6 +22,8 @@ import type {
   ReadRecordsResponse,
   ReleaseClaimRequest,
   ReleaseClaimResponse,
+  ResetClaimRequest,
+  ResetClaimResponse,
   WatchTasksRequest,
   WatchTasksResponse,
 } from '../gen/logtier/v1/operator.ts';
@@ -49,5 +51,6 @@ export interface OperatorCalls {
   diagnose(request: DiagnoseRequest, signal: AbortSignal): Promise<DiagnoseResponse>;
   confirmClock(request: ConfirmClockRequest, signal: AbortSignal): Promise<ConfirmClockResponse>;
   releaseClaim(request: ReleaseClaimRequest, signal: AbortSignal): Promise<ReleaseClaimResponse>;
+  resetClaim(request: ResetClaimRequest, signal: AbortSignal): Promise<ResetClaimResponse>;
   close(): void;
 }

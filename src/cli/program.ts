@@ -294,6 +294,18 @@ function addCare(program: Command, host: CliHost, end: CommandEnd): void {
       io.out(`${name}: claim released\n`);
     }),
   );
+  child(
+    claim,
+    'reset <topic>',
+    'after the cluster’s controller was rebuilt: leader epochs may begin anew',
+  )
+    .requiredOption('--by <name>', 'who says so; kept in the metastore')
+    .action((topic: string, { by }: { by: string }) =>
+      withCalls(program, host, async ({ calls, signal, io }) => {
+        const { partitions } = await calls.resetClaim({ topic, operator: by }, signal);
+        io.out(`${topic}: claims of ${partitions} partitions reset; their leaders claim again\n`);
+      }),
+    );
   const clock = child(program, 'clock', 'the clock that retention goes by');
   child(
     clock,

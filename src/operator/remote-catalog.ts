@@ -1,6 +1,6 @@
 // What the operator's pages need of the metastore. app/ joins it with the metastore's client.
 import type { PartitionRow } from '../gen/logtier/v1/catalog_command.ts';
-import type { FenceToken, PartitionId, SegmentId } from '../segment/ids.ts';
+import type { FenceToken, PartitionId, SegmentId, TopicId } from '../segment/ids.ts';
 import type { PartitionSnapshot, SegmentRecord } from '../segment/segment-record.ts';
 
 /** A partition that was ever claimed, with the sums that the catalog keeps of it. */
@@ -23,6 +23,13 @@ export interface CatalogStatus {
   readonly orphanLock: boolean;
   readonly segments: number;
   readonly eraseQueue: number;
+}
+
+export interface ViewLag {
+  /** As `silentMs` of the catalog. */
+  readonly silentMs: number;
+  /** Entries of the log that the metastore had and the view had not when they were last compared. */
+  readonly revisions: number;
 }
 
 /** An object on the delete queue. */
@@ -64,11 +71,14 @@ export interface RemoteCatalog {
   status(signal: AbortSignal): Promise<CatalogStatus>;
   /** Age of the view's last progress mark; Infinity before the first (rule 21). */
   silentMs(): number;
+  lag(): ViewLag;
 }
 
 /** Acts of an operator on the catalog; the caller writes them down. */
 export interface CatalogActs {
   confirmClock(nowMs: number, confirmedBy: string, signal: AbortSignal): Promise<void>;
+  /** Any broker may claim the topic's partitions at any epoch from now on (rule 32). */
+  resetClaim(id: TopicId, operator: string, signal: AbortSignal): Promise<void>;
   /** ILLEGAL_TRANSITION or FENCED_LEADER_EPOCH when `token` is no longer the claim's. */
   releaseClaim(id: PartitionId, token: FenceToken, signal: AbortSignal): Promise<void>;
 }

@@ -19,6 +19,7 @@ import {
 } from '../operator/inventory.ts';
 import { readRecords, type ReadRecordsDeps } from '../operator/read-records.ts';
 import { releaseClaim, type ReleaseDeps } from '../operator/release-claim.ts';
+import { resetClaim, type ResetDeps } from '../operator/reset-claim.ts';
 import type { CatalogActs, RemoteCatalog } from '../operator/remote-catalog.ts';
 import { SegmentFinder } from '../operator/segment-finder.ts';
 import { auditStore } from '../operator/store-audit.ts';
@@ -35,6 +36,7 @@ export type OperatorDeps = InventoryDeps &
   DiagnoseDeps &
   ReadRecordsDeps &
   ReleaseDeps &
+  ResetDeps &
   TasksDeps & {
     readonly catalog: RemoteCatalog;
     readonly acts: CatalogActs;
@@ -78,6 +80,11 @@ export function operatorService(deps: OperatorDeps, settings: OperatorServiceSet
       await releaseClaim(deps, { topic, partition }, signal);
       deps.logger.warn({ topic, partition, peer }, 'an operator released a claim');
       return {};
+    },
+    resetClaim: async (request, { signal, peer }) => {
+      const reset = await resetClaim(deps, request, signal);
+      deps.logger.warn({ ...request, ...reset, peer }, 'an operator reset the claims of a topic');
+      return reset;
     },
   });
 }

@@ -9,8 +9,15 @@ import type {
   QueuedErase,
   QueuedPrefix,
   RemoteCatalog,
+  ViewLag,
 } from '../../src/operator/remote-catalog.ts';
-import { segmentId, topicId, type PartitionId, type SegmentId } from '../../src/segment/ids.ts';
+import {
+  segmentId,
+  topicId,
+  type PartitionId,
+  type SegmentId,
+  type TopicId,
+} from '../../src/segment/ids.ts';
 import type { PartitionSnapshot, SegmentRecord } from '../../src/segment/segment-record.ts';
 import type { PartitionFinding } from '../../src/uploader/partition-state.ts';
 import { topicSettings } from '../../src/uploader/settings.ts';
@@ -152,6 +159,7 @@ export class FakeCatalog implements RemoteCatalog, CatalogActs {
   };
   silent: LogtierError | undefined;
   viewSilentMs = 0;
+  viewLagRevisions = 0;
   readonly acts: string[] = [];
 
   peek(id: PartitionId): PartitionSnapshot | undefined {
@@ -202,6 +210,15 @@ export class FakeCatalog implements RemoteCatalog, CatalogActs {
 
   silentMs(): number {
     return this.viewSilentMs;
+  }
+
+  lag(): ViewLag {
+    return { silentMs: this.viewSilentMs, revisions: this.viewLagRevisions };
+  }
+
+  async resetClaim(id: TopicId, operator: string): Promise<void> {
+    await this.answer();
+    this.acts.push(`reset ${id} by ${operator}`);
   }
 
   async confirmClock(nowMs: number, confirmedBy: string): Promise<void> {

@@ -85,6 +85,7 @@ function callsWith(some: Partial<OperatorCalls>): OperatorCalls {
     diagnose: unexpected,
     confirmClock: unexpected,
     releaseClaim: unexpected,
+    resetClaim: unexpected,
     close: () => undefined,
     ...some,
   };
@@ -283,4 +284,19 @@ test('a store audit that ends before the store does is a failure', async () => {
   const cut = { findings: [], counts, complete: false };
   const { code, err } = await run('store audit', { auditStore: () => one(cut) });
   expect([code, err]).toEqual([4, 'error: the audit ended before the end of the store\n']);
+});
+
+test('claim reset needs a name of who asks, and says how many claims it reset', async () => {
+  expect(await run('claim reset orders')).toMatchObject({ code: 2 });
+  const asked: unknown[] = [];
+  const resetClaim: OperatorCalls['resetClaim'] = (request) => {
+    asked.push(request);
+    return Promise.resolve({ topicId: 'AAAAAAAAAAAAAAAAAAAAAQ', partitions: 3 });
+  };
+  expect(await run('claim reset orders --by ada', { resetClaim })).toEqual({
+    code: 0,
+    out: 'orders: claims of 3 partitions reset; their leaders claim again\n',
+    err: '',
+  });
+  expect(asked).toEqual([{ topic: 'orders', operator: 'ada' }]);
 });

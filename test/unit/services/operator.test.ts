@@ -261,6 +261,17 @@ test('releases a claim through its owner, else in the catalog, else tells that t
   await expect(calls.releaseClaim(name, never)).rejects.toMatchObject({ code: 'NOT_FOUND' });
 });
 
+test('resets the claims of a topic by its name, on the word of somebody (rule 32)', async () => {
+  await expect(calls.resetClaim({ topic: 'orders', operator: ' ' }, never)).rejects.toMatchObject({
+    code: 'INVALID_ARGUMENT',
+  });
+  const answer = await calls.resetClaim({ topic: 'orders', operator: 'ada' }, never);
+  expect(answer).toEqual({ topicId: ORDERS, partitions: catalog.snapshots.length });
+  expect(catalog.acts).toEqual([`reset ${ORDERS} by ada`]);
+  const nobodys = calls.resetClaim({ topic: 'nothing', operator: 'ada' }, never);
+  await expect(nobodys).rejects.toMatchObject({ code: 'NOT_FOUND' });
+});
+
 test('what the metastore does not answer is told as it is, not as an empty answer', async () => {
   catalog.silent = new LogtierError('METASTORE_UNAVAILABLE', 'no member answers', {
     hint: 'start one',

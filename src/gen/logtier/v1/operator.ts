@@ -321,6 +321,18 @@ export interface ReleaseClaimRequest {
 export interface ReleaseClaimResponse {
 }
 
+export interface ResetClaimRequest {
+  topic: string;
+  /** who asks; written down */
+  operator: string;
+}
+
+export interface ResetClaimResponse {
+  topicId: string;
+  /** whose claims were reset */
+  partitions: number;
+}
+
 function createBaseListPartitionsRequest(): ListPartitionsRequest {
   return { topic: "", partition: undefined };
 }
@@ -3225,6 +3237,120 @@ export const ReleaseClaimResponse: MessageFns<ReleaseClaimResponse> = {
   },
 };
 
+function createBaseResetClaimRequest(): ResetClaimRequest {
+  return { topic: "", operator: "" };
+}
+
+export const ResetClaimRequest: MessageFns<ResetClaimRequest> = {
+  encode(message: ResetClaimRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.topic !== "") {
+      writer.uint32(10).string(message.topic);
+    }
+    if (message.operator !== "") {
+      writer.uint32(18).string(message.operator);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResetClaimRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResetClaimRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.topic = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.operator = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseResetClaimResponse(): ResetClaimResponse {
+  return { topicId: "", partitions: 0 };
+}
+
+export const ResetClaimResponse: MessageFns<ResetClaimResponse> = {
+  encode(message: ResetClaimResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.topicId !== "") {
+      writer.uint32(10).string(message.topicId);
+    }
+    if (message.partitions !== 0) {
+      writer.uint32(16).uint32(message.partitions);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResetClaimResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResetClaimResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.topicId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.partitions = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 export type OperatorServiceService = typeof OperatorServiceService;
 export const OperatorServiceService = {
   listPartitions: {
@@ -3348,6 +3474,16 @@ export const OperatorServiceService = {
       Buffer.from(ReleaseClaimResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ReleaseClaimResponse => ReleaseClaimResponse.decode(value),
   },
+  /** Epochs went back with a rebuilt controller: any broker may claim the topic at any epoch. */
+  resetClaim: {
+    path: "/logtier.v1.OperatorService/ResetClaim" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ResetClaimRequest): Buffer => Buffer.from(ResetClaimRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ResetClaimRequest => ResetClaimRequest.decode(value),
+    responseSerialize: (value: ResetClaimResponse): Buffer => Buffer.from(ResetClaimResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ResetClaimResponse => ResetClaimResponse.decode(value),
+  },
 } as const;
 
 export interface OperatorServiceServer extends UntypedServiceImplementation {
@@ -3368,6 +3504,8 @@ export interface OperatorServiceServer extends UntypedServiceImplementation {
   diagnose: handleUnaryCall<DiagnoseRequest, DiagnoseResponse>;
   confirmClock: handleUnaryCall<ConfirmClockRequest, ConfirmClockResponse>;
   releaseClaim: handleUnaryCall<ReleaseClaimRequest, ReleaseClaimResponse>;
+  /** Epochs went back with a rebuilt controller: any broker may claim the topic at any epoch. */
+  resetClaim: handleUnaryCall<ResetClaimRequest, ResetClaimResponse>;
 }
 
 export interface OperatorServiceClient extends Client {
@@ -3513,6 +3651,22 @@ export interface OperatorServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ReleaseClaimResponse) => void,
+  ): ClientUnaryCall;
+  /** Epochs went back with a rebuilt controller: any broker may claim the topic at any epoch. */
+  resetClaim(
+    request: ResetClaimRequest,
+    callback: (error: ServiceError | null, response: ResetClaimResponse) => void,
+  ): ClientUnaryCall;
+  resetClaim(
+    request: ResetClaimRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ResetClaimResponse) => void,
+  ): ClientUnaryCall;
+  resetClaim(
+    request: ResetClaimRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ResetClaimResponse) => void,
   ): ClientUnaryCall;
 }
 

@@ -8,7 +8,6 @@ import {
 } from '../../../src/metastore/raft/messages.ts';
 import { RawNode } from '../../../src/metastore/raft/raw-node.ts';
 import type { RaftSettings } from '../../../src/metastore/raft/settings.ts';
-import { EMPTY_CONFIG } from '../../../src/metastore/raft/tracker.ts';
 import { describeTrace } from '../describe-trace.ts';
 import { MemoryStorage } from '../memory-storage.ts';
 import type { Output } from './output.ts';
@@ -78,5 +77,3 @@ class HistoryStorage extends MemoryStorage {
     };
   }
 }
-
-export const NO_SNAPSHOT: Snapshot = { index: 0, term: 0, confState: EMPTY_CONFIG };

@@ -75,6 +75,29 @@ test('bug 13: an answer of the disk for entries that were replaced says nothing 
 const append = (term: number, from: number) =>
   messageOf('MsgApp', from, 1, { term, entries: [entryOf(term, 1)] });
 
+test('entries that replace some which are being written are handed out to be written in their turn', () => {
+  const { log, events } = logWith([1], [1, 1, 1]);
+  log.unstable.acceptInProgress();
+  expect(log.unstable.nextEntries()).toEqual([]);
+  const newer = [entryOf(2, 3), entryOf(2, 4)];
+  log.append(newer);
+  expect(log.unstable.nextEntries()).toEqual(newer);
+  expect(log.unstable.offset).toBe(2);
+  expect(events).toEqual([{ kind: 'unstableTruncated', index: 3 }]);
+});
+
+test('an answer about the entry that a snapshot stands for makes nothing stable', () => {
+  const { log, events } = logWith([1], [1, 1]);
+  log.restore({ index: 5, term: 2, confState: voters(1) });
+  log.append([entryOf(2, 6)]);
+  log.unstable.stableTo(5, 2);
+  expect({ entries: log.unstable.entries, offset: log.unstable.offset }).toEqual({
+    entries: [entryOf(2, 6)],
+    offset: 6,
+  });
+  expect(events.at(-1)).toEqual({ kind: 'stableEntryIsSnapshot', index: 5 });
+});
+
 test('bug 13: a node ignores the answer of a write that a newer term overtook', () => {
   const node = new TestNode(1, voters(1, 2, 3), { asyncStorageWrites: true });
   node.raw.step(append(1, 2));

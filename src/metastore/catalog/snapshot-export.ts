@@ -1,7 +1,6 @@
 // One moment of the engine as a stream of chunks. Memory: one block, or the largest row.
 import { LogtierError } from '../../base/errors.ts';
 import { CatalogState } from '../../gen/logtier/v1/catalog_command.ts';
-import { throwIfAborted } from '../../platform/clock.ts';
 import type { KvEntry, KvReader } from '../engine/kv-engine.ts';
 import { type KeyRange, stateKey } from './keys.ts';
 import { decodeRow } from './row.ts';
@@ -39,12 +38,12 @@ export async function* exportCatalog(
   let blocks = 0;
   let rows = 0n;
   for await (const { entries, payloadBytes } of blocksOf(reader)) {
-    throwIfAborted(signal);
+    signal.throwIfAborted();
     yield* chunksOf(frames.write(FRAME.rows, encodeRows(entries, payloadBytes)));
     blocks += 1;
     rows += BigInt(entries.length);
   }
-  throwIfAborted(signal);
+  signal.throwIfAborted();
   yield frames.write(FRAME.trailer, encodeTrailer({ blocks, rows, hash: state.hash }));
 }
 

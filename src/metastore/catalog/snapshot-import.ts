@@ -1,7 +1,6 @@
 // A snapshot into an empty engine. What came in is to be believed only when this resolves.
 import { LogtierError } from '../../base/errors.ts';
 import { CatalogState } from '../../gen/logtier/v1/catalog_command.ts';
-import { throwIfAborted } from '../../platform/clock.ts';
 import { compareBytes } from '../engine/byte-order.ts';
 import type { KvEngine, KvEntry, KvWrite } from '../engine/kv-engine.ts';
 import { stateKey } from './keys.ts';
@@ -69,7 +68,7 @@ async function importRows(
 ): Promise<void> {
   const seen: Seen = { blocks: 0, rows: 0n, lastKey: undefined };
   for (;;) {
-    throwIfAborted(signal);
+    signal.throwIfAborted();
     const where = `block ${seen.blocks + 1}`;
     const frame = await reader.frame(where);
     if (frame.kind === FRAME.trailer) {

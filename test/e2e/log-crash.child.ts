@@ -2,13 +2,29 @@
 import { nodeDisk } from '../../src/platform/disk.ts';
 import { systemClock } from '../../src/platform/clock.ts';
 import { silentLogger } from '../../src/platform/log.ts';
-import { singleMemberLogSettings } from '../../src/metastore/log/single-member/settings.ts';
-import { openSingleMemberLog } from '../../src/metastore/log/single-member/single-member-log.ts';
+import { openRaftLog } from '../../src/metastore/log/raft-log/open-raft-log.ts';
+import { raftLogSettings } from '../../src/metastore/log/raft-log/settings.ts';
+import { noPeers } from '../../src/metastore/log/raft-log/transport.ts';
+import { systemRandom } from '../../src/platform/random.ts';
+import { nextTurn } from '../../src/platform/turn.ts';
 
-const settings = singleMemberLogSettings.parse({ wal: { fileBytes: '2MiB' } });
-const deps = { disk: nodeDisk, clock: systemClock, logger: silentLogger };
-const place = { directory: process.argv[2]!, clusterId: 'crash', nodeId: 1n };
-const log = await openSingleMemberLog(deps, settings, place);
+const settings = raftLogSettings.parse({ wal: { fileBytes: '2MiB' } });
+const deps = {
+  disk: nodeDisk,
+  clock: systemClock,
+  logger: silentLogger,
+  random: systemRandom,
+  nextTurn,
+  transport: noPeers,
+};
+const place = {
+  directory: process.argv[2]!,
+  clusterId: 'crash',
+  nodeId: 1n,
+  voters: [{ id: 1, address: '' }],
+  applied: { index: 0n, term: 0n },
+};
+const log = await openRaftLog(deps, settings, place);
 const signal = new AbortController().signal;
 
 async function write(writer: number): Promise<void> {

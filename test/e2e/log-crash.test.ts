@@ -8,8 +8,11 @@ import { expect, test } from 'vitest';
 import { systemClock } from '../../src/platform/clock.ts';
 import { nodeDisk } from '../../src/platform/disk.ts';
 import { silentLogger } from '../../src/platform/log.ts';
-import { singleMemberLogSettings } from '../../src/metastore/log/single-member/settings.ts';
-import { openSingleMemberLog } from '../../src/metastore/log/single-member/single-member-log.ts';
+import { openRaftLog } from '../../src/metastore/log/raft-log/open-raft-log.ts';
+import { raftLogSettings } from '../../src/metastore/log/raft-log/settings.ts';
+import { noPeers } from '../../src/metastore/log/raft-log/transport.ts';
+import { systemRandom } from '../../src/platform/random.ts';
+import { nextTurn } from '../../src/platform/turn.ts';
 import { committedEntries } from '../support/committed-entries.ts';
 
 const CHILD = join(import.meta.dirname, 'log-crash.child.ts');
@@ -34,10 +37,23 @@ async function writeUntilKilled(directory: string, count: number): Promise<Map<b
 
 /** Every entry that the log still holds. */
 async function readLog(directory: string): Promise<{ first: bigint; texts: Map<bigint, string> }> {
-  const deps = { disk: nodeDisk, clock: systemClock, logger: silentLogger };
-  const settings = singleMemberLogSettings.parse({ wal: { fileBytes: '2MiB' } });
-  const place = { directory, clusterId: 'crash', nodeId: 1n };
-  const log = await openSingleMemberLog(deps, settings, place);
+  const deps = {
+    disk: nodeDisk,
+    clock: systemClock,
+    logger: silentLogger,
+    random: systemRandom,
+    nextTurn,
+    transport: noPeers,
+  };
+  const settings = raftLogSettings.parse({ wal: { fileBytes: '2MiB' } });
+  const place = {
+    directory,
+    clusterId: 'crash',
+    nodeId: 1n,
+    voters: [{ id: 1, address: '' }],
+    applied: { index: 0n, term: 0n },
+  };
+  const log = await openRaftLog(deps, settings, place);
   const { firstIndex, committed } = log.status();
   const texts = new Map<bigint, string>();
   for await (const entries of committedEntries(log, firstIndex - 1n)) {

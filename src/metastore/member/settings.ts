@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { byteSize, duration } from '../../base/units.ts';
-import { singleMemberLogSettings } from '../log/single-member/settings.ts';
+import { raftLogSettings } from '../log/raft-log/settings.ts';
 
 export const memberSettings = z.strictObject({
   flushMs: duration('30s').describe(
@@ -25,6 +25,6 @@ export const memberSettings = z.strictObject({
   epochIndexBytes: byteSize('256MiB').describe(
     'Memory for look-ups by epoch and offset: 32 bytes a segment.',
   ),
-  log: singleMemberLogSettings.prefault({}),
+  log: raftLogSettings.prefault({}),
 });
 export type MemberSettings = z.output<typeof memberSettings>;

@@ -4,8 +4,11 @@ import type { Clock } from '../../platform/clock.ts';
 import { diskError, type Disk } from '../../platform/disk.ts';
 import type { Logger } from '../../platform/log.ts';
 import type { Random } from '../../platform/random.ts';
+import { nextTurn } from '../../platform/turn.ts';
+import { readState } from '../catalog/state.ts';
 import { openRocksdbEngine } from '../engine/rocksdb-engine.ts';
-import { openSingleMemberLog } from '../log/single-member/single-member-log.ts';
+import { openRaftLog } from '../log/raft-log/open-raft-log.ts';
+import { noPeers } from '../log/raft-log/transport.ts';
 import { type CatalogMember, openMember } from './catalog-member.ts';
 import { openEngineHome } from './engine-home.ts';
 import { metastoreIdOf } from './identity.ts';
@@ -42,8 +45,15 @@ export async function openSingleMember(
   // The engine first: its lock keeps a second process away from the log.
   const home = await openEngineHome({ ...deps, openEngine: openRocksdbEngine }, directory);
   try {
-    const place = { directory: `${directory}/log`, clusterId: metastoreId, nodeId: ONLY_NODE };
-    const log = await openSingleMemberLog(deps, settings.log, place);
+    const { appliedIndex, appliedTerm } = await readState(home.engine, metastoreId);
+    const place = {
+      directory: `${directory}/log`,
+      clusterId: metastoreId,
+      nodeId: ONLY_NODE,
+      voters: [{ id: Number(ONLY_NODE), address: '' }],
+      applied: { index: appliedIndex, term: appliedTerm },
+    };
+    const log = await openRaftLog({ ...deps, nextTurn, transport: noPeers }, settings.log, place);
     const member = await openMember({ ...deps, home, log }, settings, metastoreId).catch(
       async (error: unknown) => {
         await log.stop();

@@ -121,7 +121,8 @@ export class RaftLog implements ReplicatedLog {
     this.stopTicking = clock.every(this.settings.tickMs, () => {
       this.tick();
     });
-    this.turnSoon();
+    // What is known as committed is handed out at once.
+    this.turn();
   }
 
   async propose(command: Uint8Array, signal: AbortSignal): Promise<LogIndex> {

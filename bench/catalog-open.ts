@@ -1,19 +1,36 @@
-// How soon a catalog of many segments answers after a start, and how fast it was filled and is read.
+// How soon a catalog of many segments answers after a start, how fast it applies copies and is read. It is
+// filled row by row beside apply, in one batch a partition: that takes a minute a million.
 //
 // 1 million segments; 10 million with BENCH_FULL=1, another number with BENCH_SEGMENTS. BENCH_DIR: where, instead of the directory for temporary files.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Command, type Op } from '../src/gen/logtier/v1/catalog_command.ts';
+import {
+  CatalogState,
+  Command,
+  EpochRow,
+  type Op,
+  SegmentRecord,
+  SegmentState,
+} from '../src/gen/logtier/v1/catalog_command.ts';
 import { applyEntries } from '../src/metastore/catalog/apply.ts';
+import {
+  byTimeKey,
+  epochKey,
+  epochStartKey,
+  epochStartValue,
+} from '../src/metastore/catalog/index-keys.ts';
+import { byOffsetKey, segmentKey, stateKey } from '../src/metastore/catalog/keys.ts';
+import { encodeRow } from '../src/metastore/catalog/row.ts';
 import { readState } from '../src/metastore/catalog/state.ts';
-import type { KvEngine } from '../src/metastore/engine/kv-engine.ts';
+import type { KvEngine, KvWrite } from '../src/metastore/engine/kv-engine.ts';
 import { openRocksdbEngine } from '../src/metastore/engine/rocksdb-engine.ts';
 import { openMember } from '../src/metastore/member/catalog-member.ts';
 import { memberSettings } from '../src/metastore/member/settings.ts';
-import { catalogService } from '../src/metastore/service/catalog-service.ts';
+import { type CatalogService, catalogService } from '../src/metastore/service/catalog-service.ts';
 import { systemClock } from '../src/platform/clock.ts';
 import { silentLogger } from '../src/platform/log.ts';
+import { segmentId as segmentIdOf, topicId } from '../src/segment/ids.ts';
 import { fixedHome } from '../test/support/engine-homes.ts';
 import { MemoryLogStore } from '../test/support/memory-log.ts';
 import {
@@ -34,7 +51,13 @@ const SEGMENTS_OF_PARTITION = 1_000;
 /** The promise: an answer within half a second of the start. */
 const READY_AIM_MS = 500;
 const SEGMENTS_OF_COMMAND = 50;
-const COMMANDS_OF_BATCH = 8;
+const COMMANDS_OF_BATCH = 4;
+const APPLIED_PARTITIONS = 10;
+const OFFSETS_OF_SEGMENT = 1_000_000n;
+const LOOK_UPS = 20_000;
+/** The promise: p99 of a look-up. */
+const LOOK_UP_AIM_MS = 1;
+const NOTHING = new Uint8Array(0);
 
 /** Commands of one client in order, encoded as the log would hold them. */
 class Commands {
@@ -75,6 +98,13 @@ class Filler {
     await this.engine.batch(applied.writes);
     this.state = applied.state;
   }
+
+  /** Segments whose rows were written beside apply. */
+  async count(segments: number): Promise<void> {
+    this.state = { ...this.state, segments: BigInt(segments) };
+    const value = encodeRow(CatalogState, this.state);
+    await this.engine.batch([{ kind: 'put', key: stateKey(), value }]);
+  }
 }
 
 /** Both steps of the life of segments [from, to) of one partition. */
@@ -108,6 +138,48 @@ function copies(partition: number, from: number, to: number, token: bigint): Any
   return ops;
 }
 
+/** A whole partition as apply leaves it once its history is trimmed: what 1,000 copies come to. */
+function rowsOf(partition: number, token: bigint): KvWrite[] {
+  const address = { cluster: 1, topicId: topicId(TOPIC_ID), partition };
+  const fenceToken = { incarnation: 1, index: token };
+  const writes: KvWrite[] = [];
+  const put = (key: Uint8Array, value: Uint8Array): void => {
+    writes.push({ kind: 'put', key, value });
+  };
+  for (let at = 0; at < SEGMENTS_OF_PARTITION; at += 1) {
+    const { record, id, next } = factsOf(partition, at);
+    const { startOffset } = record;
+    const finished = { ...record, state: SegmentState.COPY_SEGMENT_FINISHED, fenceToken };
+    put(segmentKey(address, id), encodeRow(SegmentRecord, finished));
+    put(byOffsetKey(address, startOffset, id), NOTHING);
+    put(epochStartKey(address, { epoch: 0, startOffset }), epochStartValue(id, next));
+    put(byTimeKey(address, record.maxTimestampMs, id), NOTHING);
+  }
+  const count = BigInt(SEGMENTS_OF_PARTITION);
+  const end = count * OFFSETS_OF_SEGMENT;
+  put(
+    epochKey(address, 0),
+    encodeRow(EpochRow, {
+      copied: [{ startOffset: 0n, nextOffset: end }],
+      highestNext: end,
+      highestStart: end - OFFSETS_OF_SEGMENT,
+      segments: count,
+      logBytes: count * 1000n,
+    }),
+  );
+  return writes;
+}
+
+function factsOf(partition: number, at: number) {
+  const startOffset = BigInt(at) * OFFSETS_OF_SEGMENT;
+  const next = startOffset + OFFSETS_OF_SEGMENT;
+  const id = segmentIdOf(idNumber(partition * SEGMENTS_OF_PARTITION + at));
+  const epochs = [{ epoch: 0, startOffset }];
+  const facts = { partition, segmentId: id, startOffset, nextOffset: next, epochs };
+  return { record: segment(facts), id, next };
+}
+
+/** Claims by apply, rows of segments in one batch a partition. */
 async function fill(engine: KvEngine, segments: number): Promise<bigint> {
   const filler = new Filler(engine, await readState(engine, METASTORE));
   const commands = new Commands();
@@ -116,18 +188,57 @@ async function fill(engine: KvEngine, segments: number): Promise<bigint> {
   for (let partition = 0; partition * SEGMENTS_OF_PARTITION < segments; partition += 1) {
     const claim = claimOp({ partition: { topicId: TOPIC_ID, partition } });
     await filler.apply([commands.encode([claim])]);
-    const token = filler.index;
-    let batch: Uint8Array[] = [];
-    for (let from = 0; from < SEGMENTS_OF_PARTITION; from += SEGMENTS_OF_COMMAND) {
-      batch.push(commands.encode(copies(partition, from, from + SEGMENTS_OF_COMMAND, token)));
-      if (batch.length < COMMANDS_OF_BATCH) continue;
-      await filler.apply(batch);
-      batch = [];
-    }
-    if (batch.length > 0) await filler.apply(batch);
+    await engine.batch(rowsOf(partition, filler.index));
   }
+  await filler.count(segments);
   await engine.flush();
   return filler.index;
+}
+
+/** Both steps of a copy, as commands through apply. */
+async function applyRate(directory: string): Promise<number> {
+  const engine = await openRocksdbEngine(directory);
+  const filler = new Filler(engine, await readState(engine, METASTORE));
+  const commands = new Commands();
+  const registers = { brokerId: 1, instance: 'bench' };
+  await filler.apply([commands.encode([{ $case: 'registerClient', value: registers }], true)]);
+  const begun = performance.now();
+  for (let partition = 0; partition < APPLIED_PARTITIONS; partition += 1) {
+    const claim = claimOp({ partition: { topicId: TOPIC_ID, partition } });
+    await filler.apply([commands.encode([claim])]);
+    const token = filler.index;
+    for (
+      let from = 0;
+      from < SEGMENTS_OF_PARTITION;
+      from += SEGMENTS_OF_COMMAND * COMMANDS_OF_BATCH
+    ) {
+      const batch = Array.from({ length: COMMANDS_OF_BATCH }, (_, at) => {
+        const start = from + at * SEGMENTS_OF_COMMAND;
+        return commands.encode(copies(partition, start, start + SEGMENTS_OF_COMMAND, token));
+      });
+      await filler.apply(batch);
+    }
+  }
+  const seconds = (performance.now() - begun) / 1000;
+  await engine.close();
+  return (APPLIED_PARTITIONS * SEGMENTS_OF_PARTITION) / seconds;
+}
+
+/** Microseconds of look-ups in random places, sorted. */
+async function lookUps(service: CatalogService, partitions: number): Promise<number[]> {
+  const took: number[] = [];
+  for (let round = 0; round < LOOK_UPS; round += 1) {
+    const partition = { topicId: TOPIC_ID, partition: (round * 37) % Math.min(partitions, 200) };
+    const offset = BigInt((round * 7919) % SEGMENTS_OF_PARTITION) * OFFSETS_OF_SEGMENT + 5n;
+    const value = { partition, epoch: 0, offset };
+    const begun = performance.now();
+    const request = { clusterId: CLUSTER, query: { $case: 'findSegment', value } } as const;
+    const { answer } = await service.query(request, NEVER);
+    took.push(performance.now() - begun);
+    const found = answer?.$case === 'findSegment' ? answer.value.segment?.startOffset : undefined;
+    if (found !== offset - 5n) throw new Error('a look-up found another segment');
+  }
+  return took.toSorted((left, right) => left - right);
 }
 
 async function* measure(directory: string, segments: number): AsyncGenerator<BenchLine> {
@@ -157,6 +268,19 @@ async function* measure(directory: string, segments: number): AsyncGenerator<Ben
   const ready = { case: `ready with ${segments}`, value: readyMs, unit: 'ms' };
   yield benchLine(NAME, ready, READY_AIM_MS);
 
+  const partitions = segments / SEGMENTS_OF_PARTITION;
+  const cold = await lookUps(service, partitions);
+  const warm = await lookUps(service, partitions);
+  const shares: [string, readonly number[], number][] = [
+    ['p99 of look-ups, first time', cold, 0.99],
+    ['p50 of look-ups', warm, 0.5],
+    ['p99 of look-ups', warm, 0.99],
+  ];
+  for (const [name, took, share] of shares) {
+    const value = took[Math.floor(took.length * share)] ?? 0;
+    yield benchLine(NAME, { case: name, value, unit: 'ms' }, LOOK_UP_AIM_MS);
+  }
+
   begun = performance.now();
   const rounds = 20;
   for (let round = 0; round < rounds; round += 1) {
@@ -183,6 +307,8 @@ export async function* run(): AsyncGenerator<BenchLine> {
   const size = process.env['BENCH_FULL'] === '1' ? 10_000_000 : 1_000_000;
   const segments = Number(process.env['BENCH_SEGMENTS'] ?? size);
   try {
+    const rate = await applyRate(join(directory, 'applied'));
+    yield benchLine(NAME, { case: 'apply copies', value: rate, unit: 'segments/s' }, undefined);
     yield* measure(join(directory, 'db'), segments);
   } finally {
     await rm(directory, { recursive: true, force: true });

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import { grpcTransport } from '../../src/metastore/client/catalog-transport.ts';
 import { LocalView } from '../../src/metastore/client/local-view.ts';
+import { forgetfulHome } from '../../src/metastore/client/view-home.ts';
 import { systemClock } from '../../src/platform/clock.ts';
 import { silentLogger } from '../../src/platform/log.ts';
 import { systemRandom } from '../../src/platform/random.ts';
@@ -53,7 +54,7 @@ test('killed in mid-batch, a metastore loses no answered command and applies non
   const transport = grpcTransport(systemClock, [metastore.address]);
   const client = new TestMetastoreClient(transport, systemClock, { brokerId: 1, instance: 'one' });
   const deps = { transport, clock: systemClock, random: systemRandom, logger: silentLogger };
-  const view = new LocalView(deps, clientSettings, CLUSTER);
+  const view = new LocalView({ ...deps, home: forgetfulHome }, clientSettings, CLUSTER);
   view.start();
   try {
     const claim = await client.ledger.claim(claimRequest(), NEVER);

@@ -20,7 +20,7 @@ import { defaultServeSettings, rpcService, type RpcServer, serve } from '../../.
 
 const NEVER: AbortSignal = new AbortController().signal;
 const { query, watch } = CatalogServiceService;
-const REQUEST: WatchRequest = { clusterId: 'c', after: undefined };
+const REQUEST: WatchRequest = { clusterId: 'c', after: undefined, filter: undefined };
 const QUERY = { clusterId: 'c', query: undefined };
 const ANSWER: QueryResponse = { revision: { incarnation: 1, index: 2n }, answer: undefined };
 

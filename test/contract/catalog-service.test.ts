@@ -22,12 +22,15 @@ import { catalogServiceContract } from './catalog-service.ts';
 // Marks and ticks come every few seconds.
 const deps = { clock: hastyClock, logger: silentLogger, log: silentLogger };
 
+/** Nothing enters the log but what the tests send. */
+const QUIET = { tickMs: '1h', flushMs: '1h' };
+
 catalogServiceContract('in one process on memory', async () => {
   const engine = await openMemoryEngine();
   const log = new MemoryLogStore().open();
   const member = await openMember(
     { ...deps, home: fixedHome(engine), log },
-    memberSettings.parse({}),
+    memberSettings.parse(QUIET),
     METASTORE,
   );
   return {
@@ -41,7 +44,7 @@ catalogServiceContract('in one process on memory', async () => {
 
 catalogServiceContract('over gRPC on RocksDB and a log on disk', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'catalog-service-'));
-  const settings = memberSettings.parse({ log: { wal: { fileBytes: '1MiB' } } });
+  const settings = memberSettings.parse({ ...QUIET, log: { wal: { fileBytes: '1MiB' } } });
   const opened = await openSingleMember(
     { ...deps, disk: nodeDisk, random: systemRandom },
     settings,

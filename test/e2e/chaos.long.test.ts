@@ -6,7 +6,7 @@ test('twelve minutes of kills of sidecar, metastore, store and broker lose and d
     seed: chaosSeed(),
     killsMs: 720_000,
     partitions: 4,
-    pauseMs: 2_000,
+    restMs: 2_000,
   });
   console.log(report);
   expect(report.segments).toBeGreaterThan(0);

@@ -1,6 +1,7 @@
 // `logtier metastore`: one member of the metastore in a process of its own.
 import { join } from 'node:path';
-import { openSingleMember } from '../metastore/member/single-member.ts';
+import { LogtierError } from '../base/errors.ts';
+import { type GroupPlace, openSingleMember } from '../metastore/member/single-member.ts';
 import { catalogRpc } from '../metastore/service/catalog-rpc.ts';
 import { catalogService } from '../metastore/service/catalog-service.ts';
 import { serveHealth } from '../operator/health-server.ts';
@@ -24,13 +25,17 @@ async function start(deps: ProcessDeps, settings: Settings, stack: StopStack): P
   const { listen, member: memberSettings } = settings.metastore;
   await makeStateDirectory(deps.disk, settings.state.dir);
   const directory = join(settings.state.dir, 'metastore');
-  const opened = await openSingleMember(deps, memberSettings, directory);
+  const group = groupPlaceOf(settings.metastore.group);
+  const opened = await openSingleMember(deps, memberSettings, directory, group);
   stack.push('member', () => opened.stop());
   const address = listen.grpc;
   const rpc = await serve(
     { clock: deps.clock, log: deps.logger },
     { ...defaultServeSettings, address },
-    [catalogRpc(catalogService(opened.member))],
+    [
+      catalogRpc(catalogService(opened.member)),
+      ...(opened.raftService === undefined ? [] : [opened.raftService]),
+    ],
   );
   stack.push('grpc', () => rpc.stop());
   const registry = createMetrics();
@@ -47,4 +52,17 @@ async function start(deps: ProcessDeps, settings: Settings, stack: StopStack): P
   const listening = { grpc: rpc.address, http: health.address };
   deps.logger.info({ ...listening, directory }, 'the metastore runs');
   return { ...listening, failed: opened.member.failed, stop: () => stack.stop() };
+}
+
+function groupPlaceOf(group: Settings['metastore']['group']): GroupPlace | undefined {
+  if (group === undefined) return undefined;
+  const { id, node, voters } = group;
+  const address = group.address ?? voters.find((voter) => voter.node === node)?.address;
+  if (address === undefined) {
+    throw new LogtierError('INVALID_CONFIG', 'metastore.group.address is missing', {
+      hint: 'a member that is not among the voters says where the others reach it',
+    });
+  }
+  const peers = voters.map((voter) => ({ id: voter.node, address: voter.address }));
+  return { id, nodeId: node, address, voters: peers };
 }

@@ -40,6 +40,39 @@ const metastoreListenSettings = z
   })
   .prefault({});
 
+const groupSettings = z
+  .strictObject({
+    id: z
+      .string()
+      .regex(/^[A-Za-z0-9_-]{22}$/, 'must be 22 characters of base64url')
+      .describe('Id of the metastore, made up once and the same for all members.'),
+    node: z
+      .int()
+      .min(1)
+      .max(1_000_000)
+      .describe('Number of this member; never used again once it was removed.'),
+    voters: z
+      .array(
+        z.strictObject({
+          node: z.int().min(1).max(1_000_000).describe('Number of the member.'),
+          address: z
+            .string()
+            .regex(/^(unix:\/.+|[^\s]+:\d{1,5})$/, 'must be HOST:PORT or unix:/path')
+            .describe('Where the others and the sidecars reach it.'),
+        }),
+      )
+      .max(7)
+      .prefault([])
+      .describe('Members that a new group begins with; none for one that joins later.'),
+    address: z
+      .string()
+      .regex(/^(unix:\/.+|[^\s]+:\d{1,5})$/, 'must be HOST:PORT or unix:/path')
+      .optional()
+      .describe('Where the others reach this member, when it is not among the voters.'),
+  })
+  .optional()
+  .describe('The group of several members that this one belongs to. Absent: it is alone.');
+
 const metastoreSettings = z
   .strictObject({
     endpoints: z
@@ -52,6 +85,7 @@ const metastoreSettings = z
     listen: metastoreListenSettings.describe(
       'Where a metastore member of its own (`logtier metastore`) listens.',
     ),
+    group: groupSettings,
     member: memberSettings.prefault({}).describe('How a member keeps its log and catalog.'),
     client: metastoreClientSettings.prefault({}).describe('How a sidecar talks to its metastore.'),
   })

@@ -2,6 +2,7 @@
 import {
   type CallOptions,
   Client,
+  type ClientDuplexStream,
   type ClientReadableStream,
   credentials,
   logVerbosity,
@@ -11,7 +12,8 @@ import {
 } from '@grpc/grpc-js';
 import { type ErrorCode, LogtierError } from '../base/errors.ts';
 import { abortError, type Clock, throwIfAborted } from '../platform/clock.ts';
-import type { StreamMethod, UnaryMethod } from './method.ts';
+import type { DuplexMethod, StreamMethod, UnaryMethod } from './method.ts';
+import { pumpStream } from './pump-stream.ts';
 import { errorOf } from './status.ts';
 
 export interface ChannelSettings {
@@ -40,6 +42,13 @@ export interface RpcChannel {
   stream<Request, Response>(
     method: StreamMethod<Request, Response>,
     request: Request,
+    signal: AbortSignal,
+  ): AsyncIterable<Response>;
+  /** As `stream`; `requests` are sent at the peer's pace, whoever takes none for `stalledMs` loses the call. */
+  duplex<Request, Response>(
+    method: DuplexMethod<Request, Response>,
+    requests: AsyncIterable<Request>,
+    stalledMs: number,
     signal: AbortSignal,
   ): AsyncIterable<Response>;
   /** Idempotent. */
@@ -116,6 +125,45 @@ class GrpcChannel implements RpcChannel {
       request,
       new Metadata(),
     );
+    yield* this.answersOf(call, signal);
+  }
+
+  async *duplex<Request, Response>(
+    method: DuplexMethod<Request, Response>,
+    requests: AsyncIterable<Request>,
+    stalledMs: number,
+    signal: AbortSignal,
+  ): AsyncGenerator<Response, void, undefined> {
+    throwIfAborted(signal);
+    const call: ClientDuplexStream<Request, Response> = this.client.makeBidiStreamRequest(
+      method.path,
+      method.requestSerialize,
+      method.responseDeserialize,
+      new Metadata(),
+    );
+    void this.sendAll(call, requests, stalledMs, signal);
+    yield* this.answersOf(call, signal);
+  }
+
+  private async sendAll<Request>(
+    call: ClientDuplexStream<Request, unknown>,
+    messages: AsyncIterable<Request>,
+    stalledMs: number,
+    signal: AbortSignal,
+  ): Promise<void> {
+    try {
+      await pumpStream(this.clock, { stalledMs }, { messages, call }, signal);
+      call.end();
+    } catch {
+      // The call's answers end with its status: they tell why.
+      call.cancel();
+    }
+  }
+
+  private async *answersOf<Response>(
+    call: ClientReadableStream<Response> | ClientDuplexStream<never, Response>,
+    signal: AbortSignal,
+  ): AsyncGenerator<Response, void, undefined> {
     const onAbort = (): void => {
       call.cancel();
     };

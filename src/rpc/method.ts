@@ -14,6 +14,11 @@ export interface StreamMethod<Request, Response> {
   readonly responseDeserialize: (bytes: Buffer) => Response;
 }
 
+/** Both ends send at their own pace. */
+export interface DuplexMethod<Request, Response> extends StreamMethod<Request, Response> {
+  readonly requestStream: true;
+}
+
 export interface CallContext {
   /** Fires when the caller leaves, its deadline passes or the server stops. */
   readonly signal: AbortSignal;
@@ -25,7 +30,10 @@ interface HandlerShapes<Request, Response> {
   unary(request: Request, context: CallContext): Promise<Response>;
   /** Asked for the next message only when the last one is on its way; `return` runs when the caller leaves. */
   stream(request: Request, context: CallContext): AsyncIterable<Response>;
+  /** As a stream; the requests end when the caller has said all, or leaves. */
+  duplex(requests: AsyncIterable<Request>, context: CallContext): AsyncIterable<Response>;
 }
 
 export type UnaryHandler<Request, Response> = HandlerShapes<Request, Response>['unary'];
 export type StreamHandler<Request, Response> = HandlerShapes<Request, Response>['stream'];
+export type DuplexHandler<Request, Response> = HandlerShapes<Request, Response>['duplex'];

@@ -5,6 +5,7 @@ import {
   Server,
   ServerCredentials,
   type sendUnaryData,
+  type ServerDuplexStream,
   type ServerUnaryCall,
   type ServerWritableStream,
   type ServiceDefinition,
@@ -13,10 +14,11 @@ import {
 } from '@grpc/grpc-js';
 import { AssertionFailure } from '../base/assert.ts';
 import { LogtierError } from '../base/errors.ts';
-import type { Clock } from '../platform/clock.ts';
+import { onAbort } from '../base/on-abort.ts';
+import { abortError, type Clock } from '../platform/clock.ts';
 import type { Logger } from '../platform/log.ts';
 import { FramedMessage, frameToSend, sendFramesUncopied } from './framed-message.ts';
-import type { CallContext, StreamHandler, UnaryHandler } from './method.ts';
+import type { CallContext, DuplexHandler, StreamHandler, UnaryHandler } from './method.ts';
 import { pumpStream } from './pump-stream.ts';
 import { removeStaleSocket } from './stale-socket.ts';
 import { statusOf } from './status.ts';
@@ -66,13 +68,19 @@ interface Streaming<Request, Response> {
   readonly responseSerialize: (response: Response) => Buffer;
 }
 
+interface Duplex<Request, Response> extends Streaming<Request, Response> {
+  readonly requestStream: true;
+}
+
 /** One handler a method: a stream may yield framed messages as well. */
 export type HandlersOf<Definition> = {
-  readonly [Method in keyof Definition]: Definition[Method] extends Streaming<infer Q, infer R>
-    ? StreamHandler<Q, R | FramedMessage>
-    : Definition[Method] extends Unary<infer Q, infer R>
-      ? UnaryHandler<Q, R>
-      : never;
+  readonly [Method in keyof Definition]: Definition[Method] extends Duplex<infer Q, infer R>
+    ? DuplexHandler<Q, R | FramedMessage>
+    : Definition[Method] extends Streaming<infer Q, infer R>
+      ? StreamHandler<Q, R | FramedMessage>
+      : Definition[Method] extends Unary<infer Q, infer R>
+        ? UnaryHandler<Q, R>
+        : never;
 };
 
 export function rpcService<Definition extends ServiceDefinition>(
@@ -180,7 +188,14 @@ function isStreamHandler(
   method: ServiceDefinition[string],
   handler: unknown,
 ): handler is StreamHandler<unknown, unknown> {
-  return method.responseStream && typeof handler === 'function';
+  return !method.requestStream && method.responseStream && typeof handler === 'function';
+}
+
+function isDuplexHandler(
+  method: ServiceDefinition[string],
+  handler: unknown,
+): handler is DuplexHandler<unknown, unknown> {
+  return method.requestStream && method.responseStream && typeof handler === 'function';
 }
 
 function isUnaryHandler(
@@ -201,7 +216,14 @@ function wire(
     const handler = service.handlers.get(name);
     if (isStreamHandler(method, handler)) {
       wired[name] = (call: ServerWritableStream<unknown, unknown>): void => {
-        void answerStream(deps, settings, { call, handler, calls });
+        const messages = (context: CallContext) => handler(call.request, context);
+        void answerStream(deps, settings, { call, messages, calls });
+      };
+    } else if (isDuplexHandler(method, handler)) {
+      wired[name] = (call: ServerDuplexStream<unknown, unknown>): void => {
+        const messages = (context: CallContext) =>
+          handler(requestsOf(call, context.signal), context);
+        void answerStream(deps, settings, { call, messages, calls });
       };
     } else if (isUnaryHandler(method, handler)) {
       wired[name] = (call: ServerUnaryCall<unknown, unknown>, reply: sendUnaryData<unknown>) => {
@@ -238,22 +260,22 @@ async function answerUnary(
 }
 
 interface StreamAnswer {
-  readonly call: ServerWritableStream<unknown, unknown>;
-  readonly handler: StreamHandler<unknown, unknown>;
+  readonly call: ServerWritableStream<unknown, unknown> | ServerDuplexStream<unknown, unknown>;
+  readonly messages: (context: CallContext) => AsyncIterable<unknown>;
   readonly calls: OpenCalls;
 }
 
 async function answerStream(
   deps: ServeDeps,
   { stalledMs }: ServeSettings,
-  { call, handler, calls }: StreamAnswer,
+  { call, messages: answer, calls }: StreamAnswer,
 ): Promise<void> {
   const controller = calls.open();
   call.on('cancelled', () => {
     controller.abort(callerLeft());
   });
   try {
-    const messages = handler(call.request, contextOf(call, controller));
+    const messages = answer(contextOf(call, controller));
     await pumpStream(deps.clock, { stalledMs }, { messages, call }, controller.signal);
     call.end();
   } catch (error) {
@@ -266,8 +288,25 @@ async function answerStream(
   }
 }
 
+async function* requestsOf(
+  call: ServerDuplexStream<unknown, unknown>,
+  signal: AbortSignal,
+): AsyncGenerator<unknown, void, undefined> {
+  const forget = onAbort(signal, () => {
+    call.destroy();
+  });
+  try {
+    const requests: AsyncIterable<unknown> = call;
+    yield* requests;
+  } catch (error) {
+    throw signal.aborted ? abortError(signal) : error;
+  } finally {
+    forget();
+  }
+}
+
 function contextOf(
-  call: ServerUnaryCall<unknown, unknown> | ServerWritableStream<unknown, unknown>,
+  call: Pick<ServerUnaryCall<unknown, unknown>, 'getPeer'>,
   controller: AbortController,
 ): CallContext {
   return { signal: controller.signal, peer: call.getPeer() };

@@ -12,21 +12,34 @@ export interface IdentityDeps {
   readonly random: Random;
 }
 
-/** A fresh id only for a directory that holds nothing of ours yet. */
+/**
+ * A fresh id, or the one expected, only for a directory that holds nothing of ours yet. WRONG_CLUSTER when it
+ * is another metastore's than expected.
+ */
 export async function metastoreIdOf(
   { disk, random }: IdentityDeps,
   directory: string,
+  expected?: string,
 ): Promise<string> {
   const known = await readId(disk, directory);
-  if (known !== undefined) return known;
+  if (known !== undefined) {
+    if (expected !== undefined && known !== expected) throw otherMetastore(directory, known);
+    return known;
+  }
   if (await holdsMember(disk, directory)) {
     throw new LogtierError('CORRUPT_STATE', `${directory}/${FILE} is missing`, {
       hint: 'restore the whole directory from one backup',
     });
   }
-  const id = freshMetastoreId(random);
+  const id = expected ?? freshMetastoreId(random);
   await writeMetastoreId(disk, directory, id);
   return id;
+}
+
+function otherMetastore(directory: string, known: string): LogtierError {
+  return new LogtierError('WRONG_CLUSTER', `${directory} belongs to metastore ${known}`, {
+    hint: 'metastore.group.id in the settings names another one',
+  });
 }
 
 export function freshMetastoreId(random: Random): string {

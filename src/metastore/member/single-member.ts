@@ -8,7 +8,10 @@ import { nextTurn } from '../../platform/turn.ts';
 import { readState } from '../catalog/state.ts';
 import { openRocksdbEngine } from '../engine/rocksdb-engine.ts';
 import { openRaftLog } from '../log/raft-log/open-raft-log.ts';
+import { GrpcRaftTransport } from '../log/raft-log/grpc-transport.ts';
+import type { Peer } from '../log/raft-log/membership.ts';
 import { noPeers } from '../log/raft-log/transport.ts';
+import type { RpcService } from '../../rpc/serve.ts';
 import { type CatalogMember, openMember } from './catalog-member.ts';
 import { openEngineHome } from './engine-home.ts';
 import { metastoreIdOf } from './identity.ts';
@@ -23,25 +26,39 @@ export interface SingleMemberDeps {
 
 export interface SingleMember {
   readonly member: CatalogMember;
+  /** What its peers call, to be served at its address; undefined for a group of one. */
+  readonly raftService: RpcService | undefined;
   /** Idempotent. Stops the member, then closes log and catalog. */
   stop(): Promise<void>;
 }
 
+/** A member's place in a group of several. */
+export interface GroupPlace {
+  /** The metastore's id, the same for all members. */
+  readonly id: string;
+  readonly nodeId: number;
+  /** Whom a new group begins with; nobody for a member that joins later. */
+  readonly voters: readonly Peer[];
+  /** Where the others reach this member. */
+  readonly address: string;
+}
+
 /** Raft ids begin at 1; a group of one has only this. */
-const ONLY_NODE = 1n;
+const ONLY_NODE = 1;
 
 /** `directory` is made when missing. ALREADY_RUNNING when another process has it open. */
 export async function openSingleMember(
   deps: SingleMemberDeps,
   settings: MemberSettings,
   directory: string,
+  group?: GroupPlace,
 ): Promise<SingleMember> {
   try {
     await deps.disk.makeDirectory(directory);
   } catch (error) {
     throw diskError(error, `making ${directory}`);
   }
-  const metastoreId = await metastoreIdOf(deps, directory);
+  const metastoreId = await metastoreIdOf(deps, directory, group?.id);
   // The engine first: its lock keeps a second process away from the log.
   const home = await openEngineHome({ ...deps, openEngine: openRocksdbEngine }, directory);
   try {
@@ -49,11 +66,16 @@ export async function openSingleMember(
     const place = {
       directory: `${directory}/log`,
       clusterId: metastoreId,
-      nodeId: ONLY_NODE,
-      voters: [{ id: Number(ONLY_NODE), address: '' }],
+      nodeId: BigInt(group?.nodeId ?? ONLY_NODE),
+      voters: group?.voters ?? [{ id: ONLY_NODE, address: '' }],
       applied: { index: appliedIndex, term: appliedTerm },
     };
-    const log = await openRaftLog({ ...deps, nextTurn, transport: noPeers }, settings.log, place);
+    const peers =
+      group === undefined
+        ? undefined
+        : new GrpcRaftTransport(deps, { ...group, groupId: metastoreId, directory });
+    const transport = peers ?? noPeers;
+    const log = await openRaftLog({ ...deps, nextTurn, transport }, settings.log, place);
     const member = await openMember({ ...deps, home, log }, settings, metastoreId).catch(
       async (error: unknown) => {
         await log.stop();
@@ -65,7 +87,7 @@ export async function openSingleMember(
       await member.stop();
       await home.close();
     };
-    return { member, stop: () => (stopping ??= stop()) };
+    return { member, raftService: peers?.service, stop: () => (stopping ??= stop()) };
   } catch (error) {
     await home.close();
     throw error;

@@ -62,6 +62,8 @@ export interface RaftHello {
   groupId: string;
   from: bigint;
   to: bigint;
+  /** Where the sender listens: a member that joins knows nobody yet. */
+  address: string;
 }
 
 export interface ExchangeRequest {
@@ -153,7 +155,7 @@ export interface InstallSnapshotResponse {
 }
 
 function createBaseRaftHello(): RaftHello {
-  return { groupId: "", from: 0n, to: 0n };
+  return { groupId: "", from: 0n, to: 0n, address: "" };
 }
 
 export const RaftHello: MessageFns<RaftHello> = {
@@ -172,6 +174,9 @@ export const RaftHello: MessageFns<RaftHello> = {
         throw new globalThis.Error("value provided for field message.to of type uint64 too large");
       }
       writer.uint32(24).uint64(message.to);
+    }
+    if (message.address !== "") {
+      writer.uint32(34).string(message.address);
     }
     return writer;
   },
@@ -211,6 +216,14 @@ export const RaftHello: MessageFns<RaftHello> = {
             }
 
             message.to = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.address = reader.string();
             continue;
           }
         }

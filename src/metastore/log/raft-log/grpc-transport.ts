@@ -1,0 +1,193 @@
+// The group over gRPC: every member dials each other one and sends on what it dialled.
+import { LogtierError } from '../../../base/errors.ts';
+import {
+  type ExchangeRequest,
+  type ExchangeResponse,
+  type InstallSnapshotRequest,
+  type InstallSnapshotResponse,
+  type RaftHello,
+  RaftServiceService,
+} from '../../../gen/logtier/v1/raft.ts';
+import type { Clock } from '../../../platform/clock.ts';
+import type { Disk } from '../../../platform/disk.ts';
+import type { Logger } from '../../../platform/log.ts';
+import type { Random } from '../../../platform/random.ts';
+import { defaultChannelSettings, openChannel } from '../../../rpc/channel.ts';
+import { type RpcService, rpcService } from '../../../rpc/serve.ts';
+import type { Message } from '../../raft/messages.ts';
+import type { Snapshot } from '../replicated-log.ts';
+import { IncomingSnapshots } from './incoming-snapshots.ts';
+import { type Membership, safeNumber } from './membership.ts';
+import { decodeMessage } from './message-codec.ts';
+import { PeerLink } from './peer-link.ts';
+import { transferSnapshot } from './snapshot-transfer.ts';
+import type { PeerEvents, RaftTransport } from './transport.ts';
+
+export interface GrpcTransportDeps {
+  readonly clock: Clock;
+  readonly disk: Disk;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+export interface GroupIdentity {
+  /** The metastore's id. */
+  readonly groupId: string;
+  readonly nodeId: number;
+  /** Where the others reach this member. */
+  readonly address: string;
+  /** For snapshots on their way in; exists. */
+  readonly directory: string;
+}
+
+export class GrpcRaftTransport implements RaftTransport {
+  /** To be served where the others dial. */
+  readonly service: RpcService;
+  private readonly deps: GrpcTransportDeps;
+  private readonly identity: GroupIdentity;
+  private readonly incoming: IncomingSnapshots;
+  private readonly links = new Map<number, PeerLink>();
+  /** Of who dialled and is not in the membership this member knows: it joins, or lags behind. */
+  private readonly callers = new Map<number, string>();
+  private membership: Membership | undefined;
+  private events: PeerEvents | undefined;
+  private isStopped = false;
+
+  constructor(deps: GrpcTransportDeps, identity: GroupIdentity) {
+    this.deps = deps;
+    this.identity = identity;
+    this.incoming = new IncomingSnapshots(deps.disk, identity.directory);
+    this.service = rpcService(RaftServiceService, {
+      exchange: (requests) => this.exchange(requests),
+      installSnapshot: (requests) => this.installSnapshot(requests),
+    });
+  }
+
+  start(events: PeerEvents): void {
+    this.events = events;
+  }
+
+  setMembership(membership: Membership): void {
+    this.membership = membership;
+    this.connect();
+  }
+
+  send(message: Message): void {
+    const link = this.links.get(message.to);
+    if (link === undefined) return;
+    link.send(message);
+  }
+
+  async sendSnapshot(message: Message, snapshot: Snapshot, signal: AbortSignal): Promise<void> {
+    const link = this.links.get(message.to);
+    if (link === undefined) throw new LogtierError('NOT_FOUND', `no way to member ${message.to}`);
+    const { channel } = link;
+    const hello = this.helloTo(message.to);
+    await transferSnapshot({ ...this.deps, channel }, { message, hello, snapshot }, signal);
+  }
+
+  async stop(): Promise<void> {
+    this.isStopped = true;
+    const links = [...this.links.values()];
+    this.links.clear();
+    await Promise.all(links.map((link) => link.stop()));
+  }
+
+  private helloTo(to: number): RaftHello {
+    const { groupId, nodeId, address } = this.identity;
+    return { groupId, from: BigInt(nodeId), to: BigInt(to), address };
+  }
+
+  /** A link to every member with an address, and to none else. */
+  private connect(): void {
+    const { membership, events } = this;
+    if (membership === undefined || events === undefined || this.isStopped) return;
+    const wanted = new Map([...this.callers, ...membership.addresses]);
+    wanted.delete(this.identity.nodeId);
+    for (const id of membership.removed) wanted.delete(id);
+    for (const [id, link] of this.links) {
+      if (wanted.get(id) === link.address) continue;
+      this.links.delete(id);
+      void link.stop();
+    }
+    for (const [id, address] of wanted) {
+      if (this.links.has(id) || address === '') continue;
+      const settings = {
+        ...defaultChannelSettings,
+        address,
+        unavailableAs: 'METASTORE_UNAVAILABLE' as const,
+      };
+      const channel = openChannel(this.deps.clock, settings);
+      const link = new PeerLink({ ...this.deps, channel, events }, this.helloTo(id), address);
+      link.start();
+      this.links.set(id, link);
+    }
+  }
+
+  private async *exchange(
+    requests: AsyncIterable<ExchangeRequest>,
+  ): AsyncGenerator<ExchangeResponse, void, undefined> {
+    let from: number | undefined;
+    for await (const { part } of requests) {
+      if (from === undefined) {
+        if (part?.$case !== 'hello') throw noHello();
+        from = this.welcome(part.value);
+        yield {};
+      } else if (part?.$case === 'batch') {
+        for (const bytes of part.value.messages) {
+          this.events?.received(decodeMessage(bytes, from, this.identity.nodeId));
+        }
+      }
+    }
+  }
+
+  private async *installSnapshot(
+    requests: AsyncIterable<InstallSnapshotRequest>,
+  ): AsyncGenerator<InstallSnapshotResponse, void, undefined> {
+    const iterator = requests[Symbol.asyncIterator]();
+    const first = await iterator.next();
+    const start = first.done === true ? undefined : first.value.part;
+    if (start?.$case !== 'start' || start.value.hello === undefined) throw noHello();
+    const from = this.welcome(start.value.hello);
+    if (start.value.message === undefined) throw noHello();
+    const message = decodeMessage(start.value.message, from, this.identity.nodeId);
+    const receivedBytes = await this.incoming.begin(start.value.transferId);
+    yield { receivedBytes: BigInt(receivedBytes), isComplete: false };
+    for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) {
+      const { part } = next.value;
+      if (part?.$case !== 'chunk') continue;
+      const content = await this.incoming.take(part.value);
+      if (content === undefined) continue;
+      this.events?.snapshotReceived(message, content);
+      yield { receivedBytes: part.value.offset, isComplete: true };
+      return;
+    }
+  }
+
+  /** WRONG_CLUSTER and MEMBER_REMOVED for who is not one of the group. */
+  private welcome({ groupId, from, to, address }: RaftHello): number {
+    const { nodeId, groupId: own } = this.identity;
+    if (groupId !== own || to !== BigInt(nodeId)) {
+      const theirs = `member ${from} of ${groupId} looks for member ${to}`;
+      throw new LogtierError('WRONG_CLUSTER', `${theirs}, this is member ${nodeId} of ${own}`, {
+        hint: "check the members' ids and addresses in the settings",
+      });
+    }
+    const id = safeNumber(from);
+    if (this.membership?.removed.has(id) === true) {
+      throw new LogtierError('MEMBER_REMOVED', `member ${id} was removed from the group`);
+    }
+    if (this.membership?.addresses.has(id) !== true && this.callers.get(id) !== address) {
+      if (this.callers.size < MAX_CALLERS) this.callers.set(id, address);
+      this.connect();
+    }
+    return id;
+  }
+}
+
+/** Strangers that are answered; a group has at most a handful of members. */
+const MAX_CALLERS = 16;
+
+function noHello(): LogtierError {
+  return new LogtierError('INVALID_ARGUMENT', 'a member begins with a hello');
+}

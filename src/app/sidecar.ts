@@ -22,6 +22,7 @@ import { brokerOffsets, openBrokerView } from './broker-access.ts';
 import { openMetastoreAccess, type MetastoreAccess } from './metastore-access.ts';
 import { openStores, type OpenStores } from './open-stores.ts';
 import { openOperatorPages, type OperatorParts } from './operator-pages.ts';
+import { startProbeSweeper } from './probe-sweeper.ts';
 import type { Settings } from './settings.ts';
 import { lockInstance } from './single-instance.ts';
 import { StopStack } from './stop-stack.ts';
@@ -106,6 +107,7 @@ async function openBase(
   const stores = openStores({ ...deps, registry }, settings);
   stack.push('stores', () => Promise.resolve(stores.stop()));
   await requireStores(stores.byName, deps.clock, signal);
+  stack.push('probe sweeper', startProbeSweeper(deps, stores.byName));
   const client = { clusterId, brokerId, instance: instanceName(deps.random) };
   const metastore = await openMetastoreAccess(deps, settings, client);
   stack.push('metastore', () => metastore.stop());

@@ -8,6 +8,7 @@ import { SegmentState } from '../../src/gen/logtier/v1/catalog_command.ts';
 import { grpcTransport } from '../../src/metastore/client/catalog-transport.ts';
 import { MetastoreQueries } from '../../src/metastore/client/metastore-queries.ts';
 import { systemClock } from '../../src/platform/clock.ts';
+import { PROBE_PREFIX } from '../../src/store/object-key.ts';
 import type { RoleProcess } from './sidecar-process.ts';
 import type { KafkaWorkload, PartitionName } from './testbeds/kafka-workload.ts';
 import { pauseMs } from './testbeds/processes.ts';
@@ -190,14 +191,18 @@ async function unaccounted(
 ): Promise<Unaccounted> {
   const { records, queuedKeys } = await catalogState(metastore, clusterId);
   const known = new Set([...records.map(({ objectKey }) => objectKey), ...queuedKeys]);
-  // versitygw keeps its own temporary files there.
-  const objects = (await listFiles(storeDirectory)).filter((path) => !path.startsWith('.sgwtmp'));
+  const objects = (await listFiles(storeDirectory)).filter((path) => !isExpected(path));
   const stored = new Set(objects);
   const finished = records.filter(({ isFinished }) => isFinished);
   return {
     strays: objects.filter((key) => !known.has(key)),
     lost: finished.map(({ objectKey }) => objectKey).filter((key) => !stored.has(key)),
   };
+}
+
+/** versitygw keeps its own temporary files there; a killed probe's object is ours, and swept after an hour. */
+function isExpected(path: string): boolean {
+  return path.startsWith('.sgwtmp') || path.startsWith(PROBE_PREFIX);
 }
 
 /** The broker forgets what is remote, so that only the remote part can answer for it. */

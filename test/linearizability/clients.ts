@@ -131,7 +131,7 @@ class BrokerClient {
     await this.readClaim(field);
     const claim = await this.claim(field);
     if (claim === undefined) return;
-    for (let copies = this.all.draw(4); copies > 0; copies -= 1) {
+    for (let copies = this.all.draw(6); copies > 0; copies -= 1) {
       await this.copy(field, claim);
       await this.readSomething(field);
     }
@@ -139,7 +139,8 @@ class BrokerClient {
 
   private async claim(field: Field): Promise<Claim | undefined> {
     // Mostly the next epoch; sometimes the one that another broker may have, or an older one.
-    const epoch = Math.max(1, field.epoch + 1 - this.all.draw(3));
+    const behind = this.all.draw(3) === 0 ? this.all.draw(3) : 0;
+    const epoch = Math.max(1, field.epoch + 1 - behind);
     field.epoch = Math.max(field.epoch, epoch);
     const { number: broker } = this;
     let claim: Claim | undefined;

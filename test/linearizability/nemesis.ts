@@ -8,11 +8,11 @@ export type Victim = Pick<RoleProcess, 'kill' | 'restart'>;
 
 /** Longer than an impatient client waits. */
 const STANDSTILL_MS = 600;
-/** A client's queue of calls is this far into its work before the next trouble. */
+/** Operations that end before the next trouble. */
 const ANSWERS_BETWEEN = 150;
 const PROGRESS = { timeout: 240_000, interval: 5 };
 
-/** Kills and standstills in turn; every member serves again at the end. */
+/** Standstills and kills in turn; every member serves again at the end. */
 export async function trouble(
   clients: Clients,
   victims: readonly Victim[],
@@ -22,8 +22,8 @@ export async function trouble(
     await untilAnswers(clients);
     const victim = victims[clients.draw(victims.length)];
     if (victim === undefined) throw new Error('nobody to kill');
-    if (round % 2 === 0) await killed(victim);
-    else await stoodStill(victim);
+    if (round % 2 === 0) await stoodStill(victim);
+    else await killed(victim);
   }
   await untilAnswers(clients);
 }

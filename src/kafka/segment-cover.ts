@@ -32,8 +32,34 @@ function cut(range: OffsetRange, within: OffsetRange): OffsetRange {
   };
 }
 
-function isNotEmpty(range: OffsetRange): boolean {
-  return range.startOffset < range.nextOffset;
+/** Index of the first of `ranges`, ascending and apart, that ends above `offset`. */
+function firstEndingAbove(ranges: readonly OffsetRange[], offset: bigint): number {
+  let [low, high] = [0, ranges.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const range = ranges[middle];
+    if (range !== undefined && range.nextOffset <= offset) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** What of `asked` lies in `ranges`, which coveredRanges made: for many questions about the same segments. */
+export function coverWithin(ranges: readonly OffsetRange[], asked: OffsetRange): Cover {
+  const covered: OffsetRange[] = [];
+  const holes: OffsetRange[] = [];
+  let reached = asked.startOffset;
+  for (let at = firstEndingAbove(ranges, reached); reached < asked.nextOffset; at += 1) {
+    const range = ranges[at];
+    const next = range === undefined || range.startOffset >= asked.nextOffset ? undefined : range;
+    const holeEnd = next?.startOffset ?? asked.nextOffset;
+    if (reached < holeEnd) holes.push({ startOffset: reached, nextOffset: holeEnd });
+    if (next === undefined) break;
+    const part = cut(next, asked);
+    covered.push(part);
+    reached = part.nextOffset;
+  }
+  return { covered, holes };
 }
 
 /** What of `asked` the FINISHED segments given cover, each cut to the lineage, and what they leave open. */
@@ -42,15 +68,7 @@ export function coverOf(
   lineage: Lineage,
   asked: OffsetRange,
 ): Cover {
-  const covered = coveredRanges(segments, lineage)
-    .map((range) => cut(range, asked))
-    .filter(isNotEmpty);
-  const starts = [asked.startOffset, ...covered.map((range) => range.nextOffset)];
-  const holes = starts.map((startOffset, index) => ({
-    startOffset,
-    nextOffset: covered[index]?.startOffset ?? asked.nextOffset,
-  }));
-  return { covered, holes: holes.filter(isNotEmpty) };
+  return coverWithin(coveredRanges(segments, lineage), asked);
 }
 
 /** Exclusive end of the cover that begins at `from` and has no hole; `from` itself when it is not covered. */

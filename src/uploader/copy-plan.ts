@@ -1,6 +1,6 @@
 // Which closed local segments still need a copy (pure). "Already copied" is a cover, never a maximum (rule 7).
 import type { OffsetRange } from '../kafka/lineage.ts';
-import { coverOf } from '../kafka/segment-cover.ts';
+import { coveredRanges, coverWithin } from '../kafka/segment-cover.ts';
 import type { PartitionSnapshot, SegmentRecord } from '../segment/segment-record.ts';
 import type { ClosedSegment } from './closed-segments.ts';
 
@@ -24,14 +24,30 @@ export interface PlannedCopy {
  */
 export function planCopies(input: CopyPlanInput): PlannedCopy[] {
   const { snapshot } = input;
-  const finished = finishedOf(snapshot);
+  const intents = snapshot.segments.filter((record) =>
+    isOwnIntent(record, snapshot, input.brokerId),
+  );
   return input.closed
     .filter((segment) => {
       const asked = wanted(segment, input);
       if (asked.startOffset >= asked.nextOffset) return false;
-      return coverOf(finished, snapshot.lineage, asked).holes.length > 0;
+      return finishedHoles(snapshot, asked).length > 0;
     })
-    .map((segment) => ({ segment, resumes: openIntent(segment, input) }));
+    .map((segment) => ({ segment, resumes: openIntent(segment, intents) }));
+}
+
+/** Of each snapshot, which is asked about every local segment of its partition. */
+const finishedCovers = new WeakMap<PartitionSnapshot, readonly OffsetRange[]>();
+
+/** What the FINISHED segments of a snapshot leave open in `asked`. */
+export function finishedHoles(
+  snapshot: PartitionSnapshot,
+  asked: OffsetRange,
+): readonly OffsetRange[] {
+  const known = finishedCovers.get(snapshot);
+  const covered = known ?? coveredRanges(finishedOf(snapshot), snapshot.lineage);
+  if (known === undefined) finishedCovers.set(snapshot, covered);
+  return coverWithin(covered, asked).holes;
 }
 
 export function finishedOf(snapshot: PartitionSnapshot): SegmentRecord[] {
@@ -61,11 +77,12 @@ function wanted(segment: ClosedSegment, input: CopyPlanInput): OffsetRange {
 }
 
 /** The oldest one when there are several; the others are orphans (orphans.ts). */
-function openIntent(segment: ClosedSegment, input: CopyPlanInput): SegmentRecord | undefined {
-  return input.snapshot.segments.find(
+function openIntent(
+  segment: ClosedSegment,
+  intents: readonly SegmentRecord[],
+): SegmentRecord | undefined {
+  return intents.find(
     (record) =>
-      isOwnIntent(record, input.snapshot, input.brokerId) &&
-      record.startOffset === segment.startOffset &&
-      record.nextOffset === segment.nextOffset,
+      record.startOffset === segment.startOffset && record.nextOffset === segment.nextOffset,
   );
 }

@@ -2,10 +2,9 @@
 import type { Clock } from '../platform/clock.ts';
 import type { Disk } from '../platform/disk.ts';
 import type { PartitionSnapshot } from '../segment/segment-record.ts';
-import { coverOf } from '../kafka/segment-cover.ts';
 import { closedSegments, type ClosedSegment } from './closed-segments.ts';
 import type { CopyQueue } from './copy-queue.ts';
-import { finishedOf } from './copy-plan.ts';
+import { finishedHoles } from './copy-plan.ts';
 import type { PartitionCopy } from './copy-workers.ts';
 import type { Leadership } from './leadership.ts';
 import { localDeadlines } from './local-deadlines.ts';
@@ -102,7 +101,7 @@ function isRemote(segment: ClosedSegment, snapshot: PartitionSnapshot): boolean 
   const { remoteStart } = snapshot;
   const straddles = startOffset < remoteStart && remoteStart < nextOffset;
   const asked = { startOffset: straddles ? remoteStart : startOffset, nextOffset };
-  return coverOf(finishedOf(snapshot), snapshot.lineage, asked).holes.length === 0;
+  return finishedHoles(snapshot, asked).length === 0;
 }
 
 function whyWaiting(

@@ -3,14 +3,13 @@
 import { LogtierError, hasCode } from '../base/errors.ts';
 import type { ByteRange } from '../base/byte-range.ts';
 import type { OffsetRange } from '../kafka/lineage.ts';
-import { coverOf } from '../kafka/segment-cover.ts';
 import { rangeBytes } from '../base/byte-range.ts';
 import { differences } from '../segment/manifest-record.ts';
 import { verifySegmentObject } from '../segment/segment-object-verifier.ts';
 import type { PartitionSnapshot, SegmentRecord } from '../segment/segment-record.ts';
 import type { ObjectStore } from '../store/object-store.ts';
 import type { ClosedSegment } from './closed-segments.ts';
-import { finishedOf, planCopies } from './copy-plan.ts';
+import { finishedHoles, planCopies } from './copy-plan.ts';
 import type { Claim, SegmentLedger } from './segment-ledger.ts';
 
 export type OrphanDecision =
@@ -35,13 +34,12 @@ export interface OrphanInput {
 export function decideOrphans(input: OrphanInput): OrphanDecision[] {
   const { snapshot, closed } = input;
   const resumed = new Set(planCopies(input).map(({ resumes }) => resumes?.segmentId));
-  const finished = finishedOf(snapshot);
   const open = snapshot.segments.filter(
     ({ state, segmentId }) => state === 'COPY_SEGMENT_STARTED' && !input.inFlight.has(segmentId),
   );
   return open.map((record): OrphanDecision => {
     if (resumed.has(record.segmentId)) return { kind: 'resume', record };
-    const { holes } = coverOf(finished, snapshot.lineage, aboveStart(record, snapshot));
+    const holes = finishedHoles(snapshot, aboveStart(record, snapshot));
     if (holes.length === 0) return { kind: 'abort', record, why: 'COVERED' };
     const isHere = holes.every(({ startOffset, nextOffset }) =>
       isOnDisk(startOffset, nextOffset, closed),

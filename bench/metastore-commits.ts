@@ -8,7 +8,7 @@ import { CommandChannel } from '../src/metastore/client/command-channel.ts';
 import { metastoreClientSettings } from '../src/metastore/client/settings.ts';
 import { type CatalogTransport, grpcTransport } from '../src/metastore/client/catalog-transport.ts';
 import { memberSettings } from '../src/metastore/member/settings.ts';
-import { openSingleMember } from '../src/metastore/member/single-member.ts';
+import { openAlone } from '../test/support/open-alone.ts';
 import { catalogRpc } from '../src/metastore/service/catalog-rpc.ts';
 import { catalogService } from '../src/metastore/service/catalog-service.ts';
 import { systemClock } from '../src/platform/clock.ts';
@@ -94,11 +94,7 @@ export async function* run(): AsyncGenerator<BenchLine> {
       logger: silentLogger,
       log: silentLogger,
     };
-    const metastore = await openSingleMember(
-      deps,
-      memberSettings.parse({}),
-      join(directory, 'state'),
-    );
+    const metastore = await openAlone(deps, memberSettings.parse({}), join(directory, 'state'));
     const service = catalogService(metastore.member);
     const settings = { ...defaultServeSettings, address: `unix:${directory}/socket` };
     const server = await serve(deps, settings, [catalogRpc(service)]);

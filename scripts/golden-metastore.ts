@@ -12,7 +12,8 @@ import {
   TopicMode,
 } from '../src/gen/logtier/v1/catalog_command.ts';
 import { STATE_VERSION } from '../src/metastore/catalog/state.ts';
-import { openSingleMember, type SingleMember } from '../src/metastore/member/single-member.ts';
+import type { Metastore } from '../src/metastore/member/open-metastore.ts';
+import { openAlone } from '../test/support/open-alone.ts';
 import { silentLogger } from '../src/platform/log.ts';
 import { nodeDisk } from '../src/platform/disk.ts';
 import { systemRandom } from '../src/platform/random.ts';
@@ -47,7 +48,7 @@ class Client {
     this.brokerId = brokerId;
   }
 
-  async register({ member }: SingleMember): Promise<this> {
+  async register({ member }: Metastore): Promise<this> {
     const value = { brokerId: this.brokerId, instance: `process of ${this.brokerId}` };
     const result = await member.propose(this.command({ $case: 'registerClient', value }), NEVER);
     const answer = result.results[0]?.result;
@@ -55,7 +56,7 @@ class Client {
     return this;
   }
 
-  async run({ member }: SingleMember, ...ops: AnyOp[]): Promise<void> {
+  async run({ member }: Metastore, ...ops: AnyOp[]): Promise<void> {
     this.seq += 1n;
     const { seq } = this;
     const result = await member.propose({ ...this.command(...ops), seq }, NEVER);
@@ -63,7 +64,7 @@ class Client {
     if (isRefused) throw new Error(JSON.stringify(result.results));
   }
 
-  async claim({ member }: SingleMember, of: Parameters<typeof claimOp>[0]): Promise<FenceToken> {
+  async claim({ member }: Metastore, of: Parameters<typeof claimOp>[0]): Promise<FenceToken> {
     this.seq += 1n;
     const op = claimOp({ brokerId: this.brokerId, ...of });
     const result = await member.propose({ ...this.command(op), seq: this.seq }, NEVER);
@@ -117,7 +118,7 @@ function facts(number: number, more: Parameters<typeof segment>[0] = {}) {
   };
 }
 
-async function firstLife(life: SingleMember, one: Client, other: Client): Promise<FenceToken> {
+async function firstLife(life: Metastore, one: Client, other: Client): Promise<FenceToken> {
   await one.register(life);
   await other.register(life);
   const orders = await one.claim(life, { lineage: [{ epoch: 0, startOffset: 0n }] });
@@ -149,7 +150,7 @@ async function firstLife(life: SingleMember, one: Client, other: Client): Promis
 }
 
 /** Goes only into the log: the catalog is kept as of the first life. */
-async function secondLife(life: SingleMember, one: Client, other: Client): Promise<void> {
+async function secondLife(life: Metastore, one: Client, other: Client): Promise<void> {
   const ref = { topicId: ORDERS, partition: 0 };
   const token = await one.claim(life, {
     leaderEpoch: 2,
@@ -216,7 +217,7 @@ async function make(directory: string, target: string): Promise<void> {
     random: systemRandom,
     logger: silentLogger,
   };
-  const open = (): Promise<SingleMember> => openSingleMember(deps, goldenSettings, directory);
+  const open = (): Promise<Metastore> => openAlone(deps, goldenSettings, directory);
   const one = new Client(CLUSTER, 1);
   const other = new Client(OTHER_CLUSTER, 7);
   const first = await open();

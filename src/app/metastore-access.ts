@@ -14,7 +14,8 @@ import { ownWritesView } from '../metastore/client/own-writes-view.ts';
 import { MetastoreLedger } from '../metastore/client/segment-ledger.ts';
 import { forgetfulHome } from '../metastore/client/view-home.ts';
 import type { ClientIdentity } from '../metastore/client/settings.ts';
-import { openSingleMember, type SingleMember } from '../metastore/member/single-member.ts';
+import { raftHome } from '../metastore/log/raft-log/raft-home.ts';
+import { type Metastore, openMetastore } from '../metastore/member/open-metastore.ts';
 import { catalogService } from '../metastore/service/catalog-service.ts';
 import type { MetastoreClock, SegmentView } from '../uploader/segment-ledger.ts';
 import type { Settings } from './settings.ts';
@@ -28,7 +29,7 @@ export interface MetastoreDeps {
 }
 
 export interface MetastoreAccess {
-  readonly embedded: SingleMember | undefined;
+  readonly embedded: Metastore | undefined;
   readonly transport: CatalogTransport;
   readonly channel: CommandChannel;
   readonly queries: MetastoreQueries;
@@ -47,14 +48,13 @@ export async function openMetastoreAccess(
   settings: Pick<Settings, 'metastore' | 'state'>,
   identity: ClientIdentity,
 ): Promise<MetastoreAccess> {
-  const { endpoints } = settings.metastore;
+  const { endpoints, member } = settings.metastore;
   const embedded =
     endpoints === undefined
-      ? await openSingleMember(
-          deps,
-          settings.metastore.member,
-          join(settings.state.dir, 'metastore'),
-        )
+      ? await openMetastore(deps, member, {
+          directory: join(settings.state.dir, 'metastore'),
+          logHome: raftHome(deps, member.log),
+        })
       : undefined;
   const remote = endpoints === undefined ? undefined : grpcTransport(deps.clock, endpoints);
   const transport = remote ?? serviceOf(embedded);
@@ -87,7 +87,7 @@ export async function openMetastoreAccess(
   };
 }
 
-function serviceOf(embedded: SingleMember | undefined): CatalogTransport {
+function serviceOf(embedded: Metastore | undefined): CatalogTransport {
   if (embedded === undefined) throw new TypeError('a metastore is embedded or has endpoints');
   return catalogService(embedded.member);
 }

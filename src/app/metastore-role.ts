@@ -1,7 +1,8 @@
 // `logtier metastore`: one member of the metastore in a process of its own.
 import { join } from 'node:path';
 import { LogtierError } from '../base/errors.ts';
-import { type GroupPlace, openSingleMember } from '../metastore/member/single-member.ts';
+import { type GroupPlace, raftHome } from '../metastore/log/raft-log/raft-home.ts';
+import { openMetastore } from '../metastore/member/open-metastore.ts';
 import { catalogRpc } from '../metastore/service/catalog-rpc.ts';
 import { catalogService } from '../metastore/service/catalog-service.ts';
 import { serveHealth } from '../operator/health-server.ts';
@@ -26,16 +27,14 @@ async function start(deps: ProcessDeps, settings: Settings, stack: StopStack): P
   await makeStateDirectory(deps.disk, settings.state.dir);
   const directory = join(settings.state.dir, 'metastore');
   const group = groupPlaceOf(settings.metastore.group);
-  const opened = await openSingleMember(deps, memberSettings, directory, group);
+  const logHome = raftHome(deps, memberSettings.log, group);
+  const opened = await openMetastore(deps, memberSettings, { directory, logHome });
   stack.push('member', () => opened.stop());
   const address = listen.grpc;
   const rpc = await serve(
     { clock: deps.clock, log: deps.logger },
     { ...defaultServeSettings, address },
-    [
-      catalogRpc(catalogService(opened.member)),
-      ...(opened.raftService === undefined ? [] : [opened.raftService]),
-    ],
+    [catalogRpc(catalogService(opened.member)), ...opened.peerServices],
   );
   stack.push('grpc', () => rpc.stop());
   const registry = createMetrics();

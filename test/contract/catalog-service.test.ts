@@ -5,7 +5,7 @@ import { grpcTransport } from '../../src/metastore/client/catalog-transport.ts';
 import { openMemoryEngine } from '../../src/metastore/engine/memory-engine.ts';
 import { openMember } from '../../src/metastore/member/catalog-member.ts';
 import { memberSettings } from '../../src/metastore/member/settings.ts';
-import { openSingleMember } from '../../src/metastore/member/single-member.ts';
+import { openAlone } from '../support/open-alone.ts';
 import { catalogRpc } from '../../src/metastore/service/catalog-rpc.ts';
 import { catalogService } from '../../src/metastore/service/catalog-service.ts';
 import { systemClock } from '../../src/platform/clock.ts';
@@ -45,7 +45,7 @@ catalogServiceContract('in one process on memory', async () => {
 catalogServiceContract('over gRPC on RocksDB and a log on disk', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'catalog-service-'));
   const settings = memberSettings.parse({ ...QUIET, log: { wal: { fileBytes: '1MiB' } } });
-  const opened = await openSingleMember(
+  const opened = await openAlone(
     { ...deps, disk: nodeDisk, random: systemRandom },
     settings,
     directory,

@@ -1,5 +1,5 @@
 // A metastore process: state in argv[2], listens on argv[3], flushes every argv[4] ms. Says when it serves.
-import { openSingleMember } from '../../src/metastore/member/single-member.ts';
+import { openAlone } from '../support/open-alone.ts';
 import { memberSettings } from '../../src/metastore/member/settings.ts';
 import { catalogRpc } from '../../src/metastore/service/catalog-rpc.ts';
 import { catalogService } from '../../src/metastore/service/catalog-service.ts';
@@ -16,7 +16,7 @@ const settings = memberSettings.parse({
   flushMs: `${flushMs!}ms`,
   log: { wal: { fileBytes: '1MiB' } },
 });
-const metastore = await openSingleMember(deps, settings, directory!);
+const metastore = await openAlone(deps, settings, directory!);
 const server = await serve(deps, { ...defaultServeSettings, address: address! }, [
   catalogRpc(catalogService(metastore.member)),
 ]);

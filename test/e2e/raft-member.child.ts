@@ -1,5 +1,6 @@
 // One member of a metastore group: state in argv[2], number in argv[3], sockets of all members from argv[4] on.
-import { openSingleMember } from '../../src/metastore/member/single-member.ts';
+import { raftHome } from '../../src/metastore/log/raft-log/raft-home.ts';
+import { openMetastore } from '../../src/metastore/member/open-metastore.ts';
 import { memberSettings } from '../../src/metastore/member/settings.ts';
 import { catalogRpc } from '../../src/metastore/service/catalog-rpc.ts';
 import { catalogService } from '../../src/metastore/service/catalog-service.ts';
@@ -20,11 +21,14 @@ const settings = memberSettings.parse({
   log: { wal: { fileBytes: '1MiB' }, keptBytes: '0B' },
 });
 const group = { id: 'group-of-the-e2e-test_', nodeId, voters, address };
-const opened = await openSingleMember(deps, settings, directory!, group);
+const opened = await openMetastore(deps, settings, {
+  directory: directory!,
+  logHome: raftHome(deps, settings.log, group),
+});
 const server = await serve(
   { clock: systemClock, log: logger },
   { ...defaultServeSettings, address },
-  [catalogRpc(catalogService(opened.member)), opened.raftService!],
+  [catalogRpc(catalogService(opened.member)), ...opened.peerServices],
 );
 void opened.member.failed.then(() => process.exit(1));
 process.once('SIGTERM', () => {

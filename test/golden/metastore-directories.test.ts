@@ -3,7 +3,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { openSingleMember } from '../../src/metastore/member/single-member.ts';
+import { openAlone } from '../support/open-alone.ts';
 import { nodeDisk } from '../../src/platform/disk.ts';
 import { silentLogger } from '../../src/platform/log.ts';
 import { systemRandom } from '../../src/platform/random.ts';
@@ -25,7 +25,7 @@ afterEach(async () => {
 async function answers(): Promise<string> {
   const clock = new ManualClock();
   const deps = { disk: nodeDisk, clock, random: systemRandom, logger: silentLogger };
-  const opened = await openSingleMember(deps, goldenSettings, directory);
+  const opened = await openAlone(deps, goldenSettings, directory);
   try {
     await opened.member.barrier(NEVER);
     return printed(await answersOf(opened.member));

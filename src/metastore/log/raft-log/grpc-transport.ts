@@ -17,7 +17,7 @@ import { type RpcService, rpcService } from '../../../rpc/serve.ts';
 import type { Message } from '../../raft/messages.ts';
 import type { Snapshot } from '../replicated-log.ts';
 import { IncomingSnapshots } from './incoming-snapshots.ts';
-import { type Membership, safeNumber } from './membership.ts';
+import { type Membership, type Peer, safeNumber } from './membership.ts';
 import { decodeMessage } from './message-codec.ts';
 import { PeerLink } from './peer-link.ts';
 import { transferSnapshot } from './snapshot-transfer.ts';
@@ -38,6 +38,8 @@ export interface GroupIdentity {
   readonly address: string;
   /** For snapshots on their way in; exists. */
   readonly directory: string;
+  /** Where this member reaches another one, when that is not the other's address. */
+  readonly dial?: (peer: Peer) => string;
 }
 
 export class GrpcRaftTransport implements RaftTransport {
@@ -114,7 +116,7 @@ export class GrpcRaftTransport implements RaftTransport {
       if (this.links.has(id) || address === '') continue;
       const settings = {
         ...defaultChannelSettings,
-        address,
+        address: this.identity.dial?.({ id, address }) ?? address,
         unavailableAs: 'METASTORE_UNAVAILABLE' as const,
       };
       const channel = openChannel(this.deps.clock, settings);

@@ -10,10 +10,8 @@ import { openEngineHome } from '../../../../src/metastore/member/engine-home.ts'
 import { restoreSnapshot } from '../../../../src/metastore/member/restore-snapshot.ts';
 import { saveSnapshotFile } from '../../../../src/metastore/member/save-snapshot.ts';
 import { memberSettings } from '../../../../src/metastore/member/settings.ts';
-import {
-  openSingleMember,
-  type SingleMember,
-} from '../../../../src/metastore/member/single-member.ts';
+import type { Metastore } from '../../../../src/metastore/member/open-metastore.ts';
+import { openAlone } from '../../../support/open-alone.ts';
 import { catalogService } from '../../../../src/metastore/service/catalog-service.ts';
 import { systemClock } from '../../../../src/platform/clock.ts';
 import { nodeDisk } from '../../../../src/platform/disk.ts';
@@ -40,7 +38,7 @@ const deps = {
 const settings = memberSettings.parse({ log: { wal: { fileBytes: '1MiB' } } });
 
 let scratch: string;
-const opened: SingleMember[] = [];
+const opened: Metastore[] = [];
 beforeEach(async () => {
   scratch = await mkdtemp(join(tmpdir(), 'snapshot-files-'));
 });
@@ -49,19 +47,19 @@ afterEach(async () => {
   await rm(scratch, { recursive: true, force: true });
 });
 
-async function open(name: string): Promise<SingleMember> {
-  const one = await openSingleMember(deps, settings, join(scratch, name));
+async function open(name: string): Promise<Metastore> {
+  const one = await openAlone(deps, settings, join(scratch, name));
   opened.push(one);
   await one.member.barrier(NEVER);
   return one;
 }
 
-function clientOf({ member }: SingleMember, instance: string): TestMetastoreClient {
+function clientOf({ member }: Metastore, instance: string): TestMetastoreClient {
   const door = new Door(catalogService(member));
   return new TestMetastoreClient(door, systemClock, { brokerId: 1, instance });
 }
 
-async function savedMember(): Promise<{ file: string; one: SingleMember }> {
+async function savedMember(): Promise<{ file: string; one: Metastore }> {
   const one = await open('old');
   const client = clientOf(one, 'one');
   const claim = await client.ledger.claim(claimRequest(), NEVER);
@@ -111,7 +109,7 @@ test('a restored member and one of the old group never share a log or a catalog'
     await restoreSnapshot(deps, { file, directory }, NEVER);
     await rm(join(directory, part), { recursive: true, force: true });
     await cp(join(scratch, 'old', part), join(directory, part), { recursive: true });
-    expect(await codeOf(openSingleMember(deps, settings, directory))).toBe('WRONG_CLUSTER');
+    expect(await codeOf(openAlone(deps, settings, directory))).toBe('WRONG_CLUSTER');
   }
 });
 
@@ -127,7 +125,7 @@ test('a directory that holds anything is refused, also what an interrupted resto
   expect(await codeOf(restoreSnapshot(deps, { file, directory }, NEVER))).toBe('SNAPSHOT_DAMAGED');
   await writeFile(file, bytes);
   expect(await codeOf(restoreSnapshot(deps, { file, directory }, NEVER))).toBe('INVALID_ARGUMENT');
-  expect(await codeOf(openSingleMember(deps, settings, directory))).toBe('CORRUPT_STATE');
+  expect(await codeOf(openAlone(deps, settings, directory))).toBe('CORRUPT_STATE');
 });
 
 test('a damaged file is refused and says where, a newer one says what to run, a missing one its path', async () => {

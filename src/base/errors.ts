@@ -115,6 +115,11 @@ export const errorCodes = {
     reaction: 'stop',
     meaning: 'This metastore member was taken out of its group; its id is not used again.',
   },
+  WRONG_DIRECTORY: {
+    reaction: 'stop',
+    meaning:
+      'A metastore member came back with another data directory than its group knows: what it had promised is lost.',
+  },
   COMPACTED: {
     reaction: 'retry',
     meaning: 'The change feed no longer reaches back that far: load anew.',

@@ -30,6 +30,7 @@ export class RaftNetwork {
           this.members.get(message.to)?.received(message);
         });
       },
+      introduce: () => Promise.reject(new Error('nobody meets here')),
       sendSnapshot: (message, snapshot, signal) => this.carry(message, snapshot, signal),
       stop: () => {
         if (this.members.get(id) === mine) this.members.delete(id);

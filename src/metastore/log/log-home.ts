@@ -1,5 +1,6 @@
 // Where a member's log lives: one interface for the ways to open it.
 import type { RpcService } from '../../rpc/serve.ts';
+import type { GroupControl } from './raft-log/group-control.ts';
 import type { LogIndex, ReplicatedLog } from './replicated-log.ts';
 
 export interface LogPlace {
@@ -14,6 +15,8 @@ export interface OpenedLog {
   readonly log: ReplicatedLog;
   /** What other members call, to be served at this one's address. */
   readonly services: readonly RpcService[];
+  /** Undefined where members are not this log's own matter, and before a new group has begun. */
+  readonly group: () => GroupControl | undefined;
 }
 
 export interface LogHome {

@@ -3,7 +3,7 @@
 import { LogtierError } from '../../base/errors.ts';
 import { diskError, type Disk, errnoOf } from '../../platform/disk.ts';
 import type { LogIndex } from '../log/replicated-log.ts';
-import { replaceFile } from './replace-file.ts';
+import { replaceFile } from '../../platform/replace-file.ts';
 
 const POINTER = 'CURRENT';
 const FIRST = 'db';

@@ -3,7 +3,7 @@ import { LogtierError } from '../../base/errors.ts';
 import { diskError, type Disk, errnoOf } from '../../platform/disk.ts';
 import type { Random } from '../../platform/random.ts';
 import { isEngineName } from './current-engine.ts';
-import { replaceFile } from './replace-file.ts';
+import { replaceFile } from '../../platform/replace-file.ts';
 
 const FILE = 'metastore-id';
 

@@ -7,6 +7,7 @@ import type { Logger } from '../../platform/log.ts';
 import type { Random } from '../../platform/random.ts';
 import { readState } from '../catalog/state.ts';
 import { openRocksdbEngine } from '../engine/rocksdb-engine.ts';
+import type { GroupControl } from '../log/raft-log/group-control.ts';
 import type { LogHome } from '../log/log-home.ts';
 import { type CatalogMember, openMember } from './catalog-member.ts';
 import { type EngineHome, openEngineHome } from './engine-home.ts';
@@ -24,6 +25,8 @@ export interface Metastore {
   readonly member: CatalogMember;
   /** What its peers call, to be served at its address. */
   readonly peerServices: readonly RpcService[];
+  /** Its place in a Raft group; undefined before a new one has begun, and where etcd keeps the log. */
+  readonly group: () => GroupControl | undefined;
   /** Idempotent. Stops the member, then closes log and catalog. */
   stop(): Promise<void>;
 }
@@ -65,7 +68,7 @@ async function openLogAndMember(
 ): Promise<Metastore> {
   const { directory, logHome, home, metastoreId } = place;
   const { appliedIndex: index, appliedTerm: term } = await readState(home.engine, metastoreId);
-  const { log, services } = await logHome.open({
+  const { log, services, group } = await logHome.open({
     directory,
     metastoreId,
     applied: { index, term },
@@ -77,7 +80,7 @@ async function openLogAndMember(
       await member.stop();
       await home.close();
     };
-    return { member, peerServices: services, stop: () => (stopping ??= stop()) };
+    return { member, peerServices: services, group, stop: () => (stopping ??= stop()) };
   } catch (error) {
     await log.stop();
     throw error;

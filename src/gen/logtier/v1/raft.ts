@@ -12,9 +12,12 @@ import {
   Client,
   type ClientDuplexStream,
   type ClientOptions,
+  type ClientUnaryCall,
   type handleBidiStreamingCall,
+  type handleUnaryCall,
   makeGenericClientConstructor,
   type Metadata,
+  type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 
@@ -56,7 +59,10 @@ export namespace RaftMessageType {
   export type PRE_VOTE_ANSWER = typeof RaftMessageType.PRE_VOTE_ANSWER;
 }
 
-/** Refused with WRONG_CLUSTER when it is not meant for the receiver, MEMBER_REMOVED when the sender was removed. */
+/**
+ * Refused with WRONG_CLUSTER when it is not meant for the receiver, MEMBER_REMOVED when the sender was removed,
+ * WRONG_DIRECTORY when the group knows the sender's number with another directory.
+ */
 export interface RaftHello {
   /** The metastore's id. */
   groupId: string;
@@ -64,6 +70,21 @@ export interface RaftHello {
   to: bigint;
   /** Where the sender listens: a member that joins knows nobody yet. */
   address: string;
+  /** Random, of the sender's log: another one means that what it had promised is lost. */
+  directory: string;
+}
+
+export interface IntroduceRequest {
+  hello: RaftHello | undefined;
+}
+
+export interface IntroduceResponse {
+  /** The answerer's. */
+  directory: string;
+  /** Its group as it knows it; nobody before it belongs to one. */
+  members: MemberAddress[];
+  /** Whom its settings let a new group begin with. */
+  voters: MemberAddress[];
 }
 
 export interface ExchangeRequest {
@@ -124,6 +145,8 @@ export interface MembershipRecord {
 export interface MemberAddress {
   nodeId: bigint;
   address: string;
+  /** Of its log, as in RaftHello; empty while it is not known. */
+  directory: string;
 }
 
 export interface InstallSnapshotRequest {
@@ -155,7 +178,7 @@ export interface InstallSnapshotResponse {
 }
 
 function createBaseRaftHello(): RaftHello {
-  return { groupId: "", from: 0n, to: 0n, address: "" };
+  return { groupId: "", from: 0n, to: 0n, address: "", directory: "" };
 }
 
 export const RaftHello: MessageFns<RaftHello> = {
@@ -177,6 +200,9 @@ export const RaftHello: MessageFns<RaftHello> = {
     }
     if (message.address !== "") {
       writer.uint32(34).string(message.address);
+    }
+    if (message.directory !== "") {
+      writer.uint32(42).string(message.directory);
     }
     return writer;
   },
@@ -224,6 +250,128 @@ export const RaftHello: MessageFns<RaftHello> = {
             }
 
             message.address = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.directory = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseIntroduceRequest(): IntroduceRequest {
+  return { hello: undefined };
+}
+
+export const IntroduceRequest: MessageFns<IntroduceRequest> = {
+  encode(message: IntroduceRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.hello !== undefined) {
+      RaftHello.encode(message.hello, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): IntroduceRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseIntroduceRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.hello = RaftHello.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseIntroduceResponse(): IntroduceResponse {
+  return { directory: "", members: [], voters: [] };
+}
+
+export const IntroduceResponse: MessageFns<IntroduceResponse> = {
+  encode(message: IntroduceResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.directory !== "") {
+      writer.uint32(10).string(message.directory);
+    }
+    for (const v of message.members) {
+      MemberAddress.encode(v!, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.voters) {
+      MemberAddress.encode(v!, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): IntroduceResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseIntroduceResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.directory = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.members.push(MemberAddress.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.voters.push(MemberAddress.decode(reader, reader.uint32()));
             continue;
           }
         }
@@ -927,7 +1075,7 @@ export const MembershipRecord: MessageFns<MembershipRecord> = {
 };
 
 function createBaseMemberAddress(): MemberAddress {
-  return { nodeId: 0n, address: "" };
+  return { nodeId: 0n, address: "", directory: "" };
 }
 
 export const MemberAddress: MessageFns<MemberAddress> = {
@@ -940,6 +1088,9 @@ export const MemberAddress: MessageFns<MemberAddress> = {
     }
     if (message.address !== "") {
       writer.uint32(18).string(message.address);
+    }
+    if (message.directory !== "") {
+      writer.uint32(26).string(message.directory);
     }
     return writer;
   },
@@ -971,6 +1122,14 @@ export const MemberAddress: MessageFns<MemberAddress> = {
             }
 
             message.address = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.directory = reader.string();
             continue;
           }
         }
@@ -1268,6 +1427,16 @@ export const RaftServiceService = {
     responseSerialize: (value: ExchangeResponse): Buffer => Buffer.from(ExchangeResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ExchangeResponse => ExchangeResponse.decode(value),
   },
+  /** Before a group begins, and before a member is added: who is there, and what it knows of the group. */
+  introduce: {
+    path: "/logtier.v1.RaftService/Introduce" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: IntroduceRequest): Buffer => Buffer.from(IntroduceRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): IntroduceRequest => IntroduceRequest.decode(value),
+    responseSerialize: (value: IntroduceResponse): Buffer => Buffer.from(IntroduceResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): IntroduceResponse => IntroduceResponse.decode(value),
+  },
   /** A snapshot, from where the receiver's last answer left off. The first request is a start. */
   installSnapshot: {
     path: "/logtier.v1.RaftService/InstallSnapshot" as const,
@@ -1285,6 +1454,8 @@ export const RaftServiceService = {
 export interface RaftServiceServer extends UntypedServiceImplementation {
   /** Raft messages of one member to another, in order, lost with the stream. The first request is a hello. */
   exchange: handleBidiStreamingCall<ExchangeRequest, ExchangeResponse>;
+  /** Before a group begins, and before a member is added: who is there, and what it knows of the group. */
+  introduce: handleUnaryCall<IntroduceRequest, IntroduceResponse>;
   /** A snapshot, from where the receiver's last answer left off. The first request is a start. */
   installSnapshot: handleBidiStreamingCall<InstallSnapshotRequest, InstallSnapshotResponse>;
 }
@@ -1294,6 +1465,22 @@ export interface RaftServiceClient extends Client {
   exchange(): ClientDuplexStream<ExchangeRequest, ExchangeResponse>;
   exchange(options: Partial<CallOptions>): ClientDuplexStream<ExchangeRequest, ExchangeResponse>;
   exchange(metadata: Metadata, options?: Partial<CallOptions>): ClientDuplexStream<ExchangeRequest, ExchangeResponse>;
+  /** Before a group begins, and before a member is added: who is there, and what it knows of the group. */
+  introduce(
+    request: IntroduceRequest,
+    callback: (error: ServiceError | null, response: IntroduceResponse) => void,
+  ): ClientUnaryCall;
+  introduce(
+    request: IntroduceRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: IntroduceResponse) => void,
+  ): ClientUnaryCall;
+  introduce(
+    request: IntroduceRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: IntroduceResponse) => void,
+  ): ClientUnaryCall;
   /** A snapshot, from where the receiver's last answer left off. The first request is a start. */
   installSnapshot(): ClientDuplexStream<InstallSnapshotRequest, InstallSnapshotResponse>;
   installSnapshot(options: Partial<CallOptions>): ClientDuplexStream<InstallSnapshotRequest, InstallSnapshotResponse>;

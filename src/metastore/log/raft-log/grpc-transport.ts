@@ -5,6 +5,8 @@ import {
   type ExchangeResponse,
   type InstallSnapshotRequest,
   type InstallSnapshotResponse,
+  type IntroduceRequest,
+  type IntroduceResponse,
   type RaftHello,
   RaftServiceService,
 } from '../../../gen/logtier/v1/raft.ts';
@@ -12,12 +14,20 @@ import type { Clock } from '../../../platform/clock.ts';
 import type { Disk } from '../../../platform/disk.ts';
 import type { Logger } from '../../../platform/log.ts';
 import type { Random } from '../../../platform/random.ts';
-import { defaultChannelSettings, openChannel } from '../../../rpc/channel.ts';
+import { defaultChannelSettings, openChannel, type RpcChannel } from '../../../rpc/channel.ts';
 import { type RpcService, rpcService } from '../../../rpc/serve.ts';
 import type { Message } from '../../raft/messages.ts';
 import type { Snapshot } from '../replicated-log.ts';
 import { IncomingSnapshots } from './incoming-snapshots.ts';
-import { type Membership, type Peer, safeNumber } from './membership.ts';
+import { lostDirectory, type Introduction } from './meet-voters.ts';
+import {
+  decodePeer,
+  encodePeer,
+  type Membership,
+  type Peer,
+  peersOf,
+  safeNumber,
+} from './membership.ts';
 import { decodeMessage } from './message-codec.ts';
 import { PeerLink } from './peer-link.ts';
 import { transferSnapshot } from './snapshot-transfer.ts';
@@ -36,6 +46,10 @@ export interface GroupIdentity {
   readonly nodeId: number;
   /** Where the others reach this member. */
   readonly address: string;
+  /** Whom a new group begins with. */
+  readonly voters: readonly Peer[];
+  /** Id of this member's log. */
+  readonly directoryId: string;
   /** For snapshots on their way in; exists. */
   readonly directory: string;
   /** Where this member reaches another one, when that is not the other's address. */
@@ -61,6 +75,7 @@ export class GrpcRaftTransport implements RaftTransport {
     this.incoming = new IncomingSnapshots(deps.disk, identity.directory);
     this.service = rpcService(RaftServiceService, {
       exchange: (requests) => this.exchange(requests),
+      introduce: (request) => this.introduced(request),
       installSnapshot: (requests) => this.installSnapshot(requests),
     });
   }
@@ -88,6 +103,23 @@ export class GrpcRaftTransport implements RaftTransport {
     await transferSnapshot({ ...this.deps, channel }, { message, hello, snapshot }, signal);
   }
 
+  /** Asks who listens at the peer's address. */
+  async introduce(peer: Peer, signal: AbortSignal): Promise<Introduction> {
+    const channel = this.channelTo(peer);
+    try {
+      const { introduce } = RaftServiceService;
+      const request = { hello: this.helloTo(peer.id) };
+      const said = await channel.unary(introduce, request, INTRODUCE_MS, signal);
+      return {
+        directory: said.directory,
+        members: said.members.map(decodePeer),
+        voters: said.voters.map(decodePeer),
+      };
+    } finally {
+      channel.stop();
+    }
+  }
+
   async stop(): Promise<void> {
     this.isStopped = true;
     const links = [...this.links.values()];
@@ -96,8 +128,16 @@ export class GrpcRaftTransport implements RaftTransport {
   }
 
   private helloTo(to: number): RaftHello {
-    const { groupId, nodeId, address } = this.identity;
-    return { groupId, from: BigInt(nodeId), to: BigInt(to), address };
+    const { groupId, nodeId, address, directoryId } = this.identity;
+    return { groupId, from: BigInt(nodeId), to: BigInt(to), address, directory: directoryId };
+  }
+
+  private channelTo(peer: Peer): RpcChannel {
+    return openChannel(this.deps.clock, {
+      ...defaultChannelSettings,
+      address: this.identity.dial?.(peer) ?? peer.address,
+      unavailableAs: 'METASTORE_UNAVAILABLE',
+    });
   }
 
   /** A link to every member with an address, and to none else. */
@@ -114,16 +154,23 @@ export class GrpcRaftTransport implements RaftTransport {
     }
     for (const [id, address] of wanted) {
       if (this.links.has(id) || address === '') continue;
-      const settings = {
-        ...defaultChannelSettings,
-        address: this.identity.dial?.({ id, address }) ?? address,
-        unavailableAs: 'METASTORE_UNAVAILABLE' as const,
-      };
-      const channel = openChannel(this.deps.clock, settings);
+      const channel = this.channelTo({ id, address });
       const link = new PeerLink({ ...this.deps, channel, events }, this.helloTo(id), address);
       link.start();
       this.links.set(id, link);
     }
+  }
+
+  private introduced({ hello }: IntroduceRequest): Promise<IntroduceResponse> {
+    if (hello === undefined) throw noHello();
+    this.check(hello);
+    const members = this.membership === undefined ? [] : peersOf(this.membership);
+    const { directoryId, voters } = this.identity;
+    return Promise.resolve({
+      directory: directoryId,
+      members: members.map(encodePeer),
+      voters: voters.map(encodePeer),
+    });
   }
 
   private async *exchange(
@@ -166,8 +213,18 @@ export class GrpcRaftTransport implements RaftTransport {
     }
   }
 
-  /** WRONG_CLUSTER and MEMBER_REMOVED for who is not one of the group. */
-  private welcome({ groupId, from, to, address }: RaftHello): number {
+  private welcome(hello: RaftHello): number {
+    const id = this.check(hello);
+    const { address } = hello;
+    if (this.membership?.addresses.has(id) !== true && this.callers.get(id) !== address) {
+      if (this.callers.size < MAX_CALLERS) this.callers.set(id, address);
+      this.connect();
+    }
+    return id;
+  }
+
+  /** WRONG_CLUSTER, MEMBER_REMOVED and WRONG_DIRECTORY for who is not one of the group. */
+  private check({ groupId, from, to, directory }: RaftHello): number {
     const { nodeId, groupId: own } = this.identity;
     if (groupId !== own || to !== BigInt(nodeId)) {
       const theirs = `member ${from} of ${groupId} looks for member ${to}`;
@@ -179,13 +236,15 @@ export class GrpcRaftTransport implements RaftTransport {
     if (this.membership?.removed.has(id) === true) {
       throw new LogtierError('MEMBER_REMOVED', `member ${id} was removed from the group`);
     }
-    if (this.membership?.addresses.has(id) !== true && this.callers.get(id) !== address) {
-      if (this.callers.size < MAX_CALLERS) this.callers.set(id, address);
-      this.connect();
+    const known = this.membership?.directories.get(id);
+    if (known !== undefined && known !== directory) {
+      throw lostDirectory(id, `member ${nodeId} knows another one of it`);
     }
     return id;
   }
 }
+
+const INTRODUCE_MS = 2_000;
 
 /** Strangers that are answered; a group has at most a handful of members. */
 const MAX_CALLERS = 16;

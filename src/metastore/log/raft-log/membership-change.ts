@@ -1,10 +1,10 @@
 // Changes of the group as the core proposes them; the address of a new member travels with its change.
 import { MemberAddress } from '../../../gen/logtier/v1/raft.ts';
 import type { ConfChange, ConfChangeV2 } from '../../raft/conf-change.ts';
-import { type Membership, type Peer, safeNumber, withAddress } from './membership.ts';
+import { decodePeer, encodePeer, type Membership, type Peer, withPeer } from './membership.ts';
 
 export type GroupChange =
-  | { readonly kind: 'addLearner'; readonly id: number; readonly address: string }
+  | ({ readonly kind: 'addLearner' } & Peer)
   | { readonly kind: 'promote'; readonly id: number }
   | { readonly kind: 'remove'; readonly id: number };
 
@@ -29,10 +29,9 @@ export function foundingChange(voter: Peer): ConfChangeV2 {
 /** `before` with the address that `change` brings. */
 export function addressIn({ context }: ConfChange, before: Membership): Membership {
   if (context === undefined || context.length === 0) return before;
-  const { nodeId, address } = MemberAddress.decode(context);
-  return withAddress(before, { id: safeNumber(nodeId), address });
+  return withPeer(before, decodePeer(MemberAddress.decode(context)));
 }
 
-function encodeAddress({ id, address }: Peer): Uint8Array {
-  return MemberAddress.encode({ nodeId: BigInt(id), address }).finish();
+function encodeAddress(peer: Peer): Uint8Array {
+  return MemberAddress.encode(encodePeer(peer)).finish();
 }

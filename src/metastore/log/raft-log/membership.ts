@@ -1,12 +1,14 @@
 // Who is in the group and where: kept beside the log, sent with snapshots.
 import { LogtierError } from '../../../base/errors.ts';
-import { MembershipRecord } from '../../../gen/logtier/v1/raft.ts';
+import { type MemberAddress, MembershipRecord } from '../../../gen/logtier/v1/raft.ts';
 import type { ConfState } from '../../raft/messages.ts';
 
 export interface Membership {
   readonly confState: ConfState;
   /** By node id; `host:port`, or `unix:/path`. */
   readonly addresses: ReadonlyMap<number, string>;
+  /** By node id; who comes back with another one has lost what it had promised. */
+  readonly directories: ReadonlyMap<number, string>;
   /** Ids that are never used again. */
   readonly removed: ReadonlySet<number>;
 }
@@ -14,6 +16,8 @@ export interface Membership {
 export interface Peer {
   readonly id: number;
   readonly address: string;
+  /** Random id of its log; absent where nobody asked it yet. */
+  readonly directory?: string | undefined;
 }
 
 /** What a group of these members begins with. */
@@ -21,6 +25,7 @@ export function firstMembership(voters: readonly Peer[]): Membership {
   return {
     confState: { ...NOBODY, voters: voters.map(({ id }) => id).toSorted((a, b) => a - b) },
     addresses: new Map(voters.map(({ id, address }) => [id, address])),
+    directories: directoriesOf(voters),
     removed: new Set(),
   };
 }
@@ -47,22 +52,48 @@ export function withConfState(before: Membership, confState: ConfState): Members
   return {
     confState,
     addresses: new Map([...before.addresses].filter(([id]) => members.has(id))),
+    directories: new Map([...before.directories].filter(([id]) => members.has(id))),
     removed: new Set([...before.removed, ...left]),
   };
 }
 
-export function withAddress(before: Membership, { id, address }: Peer): Membership {
-  return { ...before, addresses: new Map([...before.addresses, [id, address]]) };
+export function withPeer(before: Membership, peer: Peer): Membership {
+  const addresses = new Map([...before.addresses, [peer.id, peer.address]]);
+  return {
+    ...before,
+    addresses,
+    directories: new Map([...before.directories, ...directoriesOf([peer])]),
+  };
 }
 
-export function encodeMembership({ confState, addresses, removed }: Membership): Uint8Array {
+/** Everybody with an address. */
+export function peersOf({ addresses, directories }: Membership): Peer[] {
+  return [...addresses].map(([id, address]) => ({ id, address, directory: directories.get(id) }));
+}
+
+function directoriesOf(peers: readonly Peer[]): Map<number, string> {
+  return new Map(
+    peers.flatMap(({ id, directory }) => (directory === undefined ? [] : [[id, directory]])),
+  );
+}
+
+export function encodePeer({ id, address, directory = '' }: Peer): MemberAddress {
+  return { nodeId: BigInt(id), address, directory };
+}
+
+export function decodePeer({ nodeId, address, directory }: MemberAddress): Peer {
+  return { id: safeNumber(nodeId), address, directory: directory === '' ? undefined : directory };
+}
+
+export function encodeMembership(membership: Membership): Uint8Array {
+  const { confState, removed } = membership;
   return MembershipRecord.encode({
     voters: big(confState.voters),
     learners: big(confState.learners),
     votersOutgoing: big(confState.votersOutgoing),
     learnersNext: big(confState.learnersNext),
     autoLeave: confState.autoLeave,
-    addresses: [...addresses].map(([id, address]) => ({ nodeId: BigInt(id), address })),
+    addresses: peersOf(membership).map(encodePeer),
     removed: big(removed),
   }).finish();
 }
@@ -76,6 +107,7 @@ export function decodeMembership(bytes: Uint8Array): Membership {
   try {
     const record = MembershipRecord.decode(bytes);
     const ids = (list: readonly bigint[]): number[] => list.map(safeNumber);
+    const peers = record.addresses.map(decodePeer);
     return {
       confState: {
         voters: ids(record.voters),
@@ -84,9 +116,8 @@ export function decodeMembership(bytes: Uint8Array): Membership {
         learnersNext: ids(record.learnersNext),
         autoLeave: record.autoLeave,
       },
-      addresses: new Map(
-        record.addresses.map(({ nodeId, address }) => [safeNumber(nodeId), address]),
-      ),
+      addresses: new Map(peers.map(({ id, address }) => [id, address])),
+      directories: directoriesOf(peers),
       removed: new Set(ids(record.removed)),
     };
   } catch (error) {

@@ -30,6 +30,8 @@ export interface RaftLogDeps extends WalDeps {
 export interface RaftLogPlace extends WalPlace {
   /** Who a new group begins with; nobody for a member that joins one, and not looked at later. */
   readonly voters: readonly Peer[];
+  /** This member as its group should know it. */
+  readonly self?: Required<Peer> | undefined;
   /** Newest entry in the state machine, durable with it; 0 when there is none. */
   readonly applied: { readonly index: bigint; readonly term: bigint };
 }
@@ -43,20 +45,36 @@ export async function openRaftLog(
   settings: RaftLogSettings,
   place: RaftLogPlace,
 ): Promise<RaftLog> {
-  const { wal, isNew, cutBytes } = await openWal(deps, settings.wal, place);
+  const wal = await openMemberWal(deps, settings, place);
   try {
-    const { directory } = place;
-    const log = await startLog(deps, settings, place, wal);
-    const { firstIndex, lastIndex } = wal;
-    deps.logger.info({ directory, isNew, cutBytes, firstIndex, lastIndex }, 'metastore log opened');
-    return log;
+    return await startRaftLog(deps, settings, place, wal);
   } catch (error) {
     await wal.close();
     throw error;
   }
 }
 
-async function startLog(
+export async function openMemberWal(
+  deps: WalDeps & { readonly logger: Logger },
+  settings: RaftLogSettings,
+  place: WalPlace,
+): Promise<Wal> {
+  const { wal, isNew, cutBytes } = await openWal(deps, settings.wal, place);
+  const { firstIndex, lastIndex } = wal;
+  const { directory } = place;
+  deps.logger.info({ directory, isNew, cutBytes, firstIndex, lastIndex }, 'metastore log opened');
+  return wal;
+}
+
+/** Whether this log knows whom its group began with, or is a member's that joins one. */
+export function hasBegun(wal: Wal): boolean {
+  const commit = wal.hardState?.commit ?? 0n;
+  const isOfFormatOne = wal.memberships.length === 0 && wal.lastIndex > 0n;
+  return isOfFormatOne || wal.memberships.some(({ index }) => index <= commit);
+}
+
+/** As `openRaftLog`; the log takes over the open `wal`, which the caller closes when this fails. */
+export async function startRaftLog(
   deps: RaftLogDeps,
   settings: RaftLogSettings,
   place: RaftLogPlace,
@@ -68,6 +86,7 @@ async function startLog(
   const durable = wal.hardState ?? { term: 0n, vote: 0n, commit: 0n };
   const history = new MembershipHistory(wal.memberships, knownCommit(wal, place));
   const { confState } = history.current;
+  requireOwnDirectory(history, place);
   const isAlone = confState.voters.length === 1 && confState.voters[0] === nodeId;
   const nextChange = wal.memberChangeAfter(BigInt(history.since));
   // What a sole voter has on disk is committed.
@@ -105,9 +124,25 @@ async function startLog(
   );
   log.start();
   if (isAlone) await log.lead();
-  // A log that never said who its members are says it from here on.
-  if (isAlone && !history.current.addresses.has(nodeId)) log.nameItself();
+  if (isAlone) nameItself(log, place);
   return log;
+}
+
+/** A log that never said who its only member is, or where, says it from here on. */
+function nameItself(log: RaftLog, { nodeId, self }: RaftLogPlace): void {
+  const id = Number(nodeId);
+  const { addresses, directories } = log.membership;
+  const isNamed = addresses.has(id) && (self === undefined || addresses.get(id) === self.address);
+  const isKnown = self === undefined || directories.get(id) === self.directory;
+  if (!isNamed || !isKnown) log.nameItself(self ?? { id, address: '' });
+}
+
+function requireOwnDirectory(history: MembershipHistory, { nodeId, self }: RaftLogPlace): void {
+  const known = history.current.directories.get(Number(nodeId));
+  if (known === undefined || self === undefined || known === self.directory) return;
+  throw new LogtierError('CORRUPT_STATE', 'the directory-id beside the log is not the one in it', {
+    hint: 'restore the whole directory from one backup',
+  });
 }
 
 /**
@@ -115,10 +150,9 @@ async function startLog(
  * later and reads the log from its start knows them too. Begun anew when a crash came in between.
  */
 async function beginMembership(wal: Wal, { voters, nodeId }: RaftLogPlace): Promise<void> {
-  const commit = wal.hardState?.commit ?? 0n;
-  if (wal.memberships.some(({ index }) => index <= commit)) return;
   const known = wal.snapshot?.index ?? 0n;
-  if (wal.memberships.length === 0 && wal.lastIndex > 0n) {
+  if (hasBegun(wal)) {
+    if (wal.memberships.length > 0) return;
     // It always was alone: logs of format 1 are.
     const alone = firstMembership([{ id: Number(nodeId), address: '' }]);
     const state = encodeMembership({ ...alone, addresses: new Map() });

@@ -111,7 +111,7 @@ export class PeerLink {
       }
     } catch (error) {
       const fields = { peer: Number(this.hello.to), address: this.address, reason: String(error) };
-      if (hasCode(error, 'MEMBER_REMOVED')) events.removed(error.message);
+      if (hasCode(error, 'MEMBER_REMOVED', 'WRONG_DIRECTORY')) events.refused(error);
       else if (hasCode(error, 'WRONG_CLUSTER')) logger.error(fields, 'a peer refuses this member');
       else logger.debug(fields, 'the way to a peer is closed');
     } finally {

@@ -4,10 +4,13 @@ import type { Disk } from '../../../platform/disk.ts';
 import type { Logger } from '../../../platform/log.ts';
 import type { Random } from '../../../platform/random.ts';
 import { nextTurn } from '../../../platform/turn.ts';
-import type { LogHome } from '../log-home.ts';
+import type { LogHome, LogPlace, OpenedLog } from '../log-home.ts';
+import { directoryIdOf } from './directory-id.ts';
+import { FoundingLog } from './founding-log.ts';
 import { GrpcRaftTransport } from './grpc-transport.ts';
+import { meetVoters } from './meet-voters.ts';
 import type { Peer } from './membership.ts';
-import { openRaftLog } from './open-raft-log.ts';
+import { hasBegun, openMemberWal, openRaftLog, startRaftLog } from './open-raft-log.ts';
 import type { RaftLogSettings } from './settings.ts';
 import { noPeers } from './transport.ts';
 
@@ -41,21 +44,78 @@ export function raftHome(
 ): LogHome {
   return {
     metastoreId: group?.id,
-    open: async ({ directory, metastoreId, applied }) => {
-      const peers =
-        group === undefined
-          ? undefined
-          : new GrpcRaftTransport(deps, { ...group, groupId: metastoreId, directory });
-      const place = {
-        directory: `${directory}/log`,
-        clusterId: metastoreId,
-        nodeId: BigInt(group?.nodeId ?? ONLY_NODE),
-        voters: group?.voters ?? [{ id: ONLY_NODE, address: '' }],
-        applied,
-      };
-      const transport = peers ?? noPeers;
-      const log = await openRaftLog({ ...deps, nextTurn, transport }, settings, place);
-      return { log, services: peers === undefined ? [] : [peers.service] };
-    },
+    open: async (place) =>
+      group === undefined
+        ? await openAlone(deps, settings, place)
+        : await openInGroup(deps, settings, { ...place, group }),
   };
+}
+
+async function openAlone(
+  deps: RaftHomeDeps,
+  settings: RaftLogSettings,
+  { directory, metastoreId, applied }: LogPlace,
+): Promise<OpenedLog> {
+  const own = {
+    directory: `${directory}/log`,
+    clusterId: metastoreId,
+    nodeId: BigInt(ONLY_NODE),
+    voters: [{ id: ONLY_NODE, address: '' }],
+    applied,
+  };
+  const log = await openRaftLog({ ...deps, nextTurn, transport: noPeers }, settings, own);
+  return { log, services: [], group: () => log.group };
+}
+
+/** Of a new group the log begins later, when all its voters have met. */
+async function openInGroup(
+  deps: RaftHomeDeps,
+  settings: RaftLogSettings,
+  place: LogPlace & { readonly group: GroupPlace },
+): Promise<OpenedLog> {
+  const { directory, metastoreId, applied, group } = place;
+  const { nodeId, address, voters } = group;
+  const own = {
+    directory: `${directory}/log`,
+    clusterId: metastoreId,
+    nodeId: BigInt(nodeId),
+    applied,
+  };
+  const directoryId = await directoryIdOf(deps, own.directory);
+  const self = { id: nodeId, address, directory: directoryId };
+  const transport = new GrpcRaftTransport(deps, {
+    ...group,
+    groupId: metastoreId,
+    directory,
+    directoryId,
+  });
+  const services = [transport.service];
+  const logDeps = { ...deps, nextTurn, transport };
+  const wal = await openMemberWal(deps, settings, own);
+  const start = async (founders: readonly Peer[]): ReturnType<typeof startRaftLog> => {
+    try {
+      return await startRaftLog(logDeps, settings, { ...own, self, voters: founders }, wal);
+    } catch (error) {
+      await wal.close();
+      throw error;
+    }
+  };
+  if (voters.length <= 1 || hasBegun(wal)) {
+    const log = await start(voters.map((voter) => (voter.id === nodeId ? self : voter)));
+    return { log, services, group: () => log.group };
+  }
+  const meetingDeps = {
+    ...deps,
+    introduce: (peer: Peer, signal: AbortSignal) => transport.introduce(peer, signal),
+  };
+  const log = new FoundingLog(deps.logger, nodeId, async (signal) => {
+    const founders = await meetVoters(meetingDeps, { self, voters }, signal).catch(
+      async (error: unknown) => {
+        await wal.close();
+        throw error;
+      },
+    );
+    return await start(founders);
+  });
+  return { log, services, group: () => log.group };
 }

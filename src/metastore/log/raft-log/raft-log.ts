@@ -27,14 +27,15 @@ import type {
   SnapshotProvider,
   SnapshotSource,
 } from '../replicated-log.ts';
+import { Compaction } from './compaction.ts';
 import { CommittedFeed } from './committed-feed.ts';
 import { DurableLog } from './durable-log.ts';
-import { GroupChanges } from './group-changes.ts';
 import type { LogView } from './log-view.ts';
 import type { LogWriter } from './log-writer.ts';
-import { encodeMembership, type Membership, membersOf, withConfState } from './membership.ts';
-import { addressIn, foundingChange, type GroupChange } from './membership-change.ts';
+import { encodeMembership, type Membership, type Peer, withConfState } from './membership.ts';
+import { addressIn, foundingChange } from './membership-change.ts';
 import type { MembershipHistory } from './membership-history.ts';
+import { OwnGroup } from './own-group.ts';
 import { Proposals } from './proposals.ts';
 import { ReadRounds } from './read-rounds.ts';
 import type { RaftLogSettings } from './settings.ts';
@@ -66,8 +67,9 @@ export class RaftLog implements ReplicatedLog {
   private readonly durable: DurableLog;
   private readonly proposals = new Proposals();
   private readonly reads: ReadRounds;
+  private readonly compaction: Compaction;
   private readonly sender: SnapshotSender;
-  private readonly changes: GroupChanges;
+  readonly group: OwnGroup;
   private isTurnDue = false;
   private isLeader = false;
   private lastTickMs: number;
@@ -76,7 +78,6 @@ export class RaftLog implements ReplicatedLog {
   private readonly led: Promise<void>;
   private tellLed: () => void = () => undefined;
   private stopTicking: () => void = () => undefined;
-  private compacting: Promise<void> = Promise.resolve();
   private stopping: Promise<void> | undefined;
 
   constructor(parts: RaftLogParts, settings: RaftLogSettings) {
@@ -96,6 +97,15 @@ export class RaftLog implements ReplicatedLog {
       },
     });
     this.reads = new ReadRounds(parts.life, ELECTION_TICKS);
+    this.compaction = new Compaction({
+      ...parts,
+      feed: this.feed,
+      durable: this.durable,
+      keptBytes: settings.keptBytes,
+      requireServing: () => {
+        this.requireServing();
+      },
+    });
     this.sender = new SnapshotSender({
       logger,
       transport,
@@ -105,7 +115,17 @@ export class RaftLog implements ReplicatedLog {
         this.turnSoon();
       },
     });
-    this.changes = new GroupChanges(core, () => this.notLeader());
+    this.group = new OwnGroup({
+      ...parts,
+      notLeader: () => this.notLeader(),
+      requireLeading: () => {
+        this.requireServing();
+        if (!this.isLeader) throw this.notLeader();
+      },
+      turnSoon: () => {
+        this.turnSoon();
+      },
+    });
     this.lastTickMs = parts.clock.monotonicMs();
     this.led = new Promise((resolve) => {
       this.tellLed = resolve;
@@ -158,18 +178,7 @@ export class RaftLog implements ReplicatedLog {
   }
 
   compact(snapshot: SnapshotSource): Promise<void> {
-    const done = this.compacting.then(() => this.compactNow(snapshot));
-    this.compacting = done.catch(() => undefined);
-    return done;
-  }
-
-  /** Through a joint configuration that is left by itself; resolves when that is done. */
-  async changeGroup(change: GroupChange, signal: AbortSignal): Promise<void> {
-    if (signal.aborted) throw abortError(signal);
-    this.requireServing();
-    if (!this.isLeader) throw this.notLeader();
-    this.turnSoon();
-    await this.changes.begin(change, this.membership, signal);
+    return this.compaction.run(snapshot);
   }
 
   get membership(): Membership {
@@ -205,9 +214,8 @@ export class RaftLog implements ReplicatedLog {
   }
 
   /** Adds nobody; a member that reads this log from its start learns of this one. */
-  nameItself(): void {
-    const { nodeId } = this.parts;
-    this.core.proposeConfChange(foundingChange({ id: nodeId, address: '' }));
+  nameItself(self: Peer): void {
+    this.core.proposeConfChange(foundingChange(self));
     this.turnSoon();
   }
 
@@ -224,8 +232,8 @@ export class RaftLog implements ReplicatedLog {
         this.core.reportUnreachable(nodeId);
         this.turnSoon();
       },
-      removed: (reason) => {
-        this.fail(removedError(reason));
+      refused: (error) => {
+        this.fail(error);
       },
     };
   }
@@ -257,9 +265,8 @@ export class RaftLog implements ReplicatedLog {
     this.proposeWaiting();
     this.askForReads();
     while (this.core.hasReady()) this.handle(this.core.ready());
-    this.changes.settle(this.membership);
-    const { nodeId, history } = this.parts;
-    if (history.current.removed.has(nodeId)) this.fail(removedError('the group removed it'));
+    this.group.settle();
+    if (this.membership.removed.has(this.parts.nodeId)) this.fail(removedError());
   }
 
   private proposeWaiting(): void {
@@ -347,7 +354,7 @@ export class RaftLog implements ReplicatedLog {
   private roleChanged(isLeader: boolean): void {
     if (this.isLeader && !isLeader) {
       this.proposals.loseAppended('the leadership is lost');
-      this.changes.lose(this.notLeader());
+      this.group.lose(this.notLeader());
     }
     if (isLeader !== this.isLeader) {
       const { role, term, leader } = this.status();
@@ -388,26 +395,6 @@ export class RaftLog implements ReplicatedLog {
     if (this.failure !== undefined) throw this.failure;
   }
 
-  private async compactNow(snapshot: SnapshotSource): Promise<void> {
-    const { wal, writer, history } = this.parts;
-    const { index } = snapshot;
-    this.requireServing();
-    if (index > BigInt(this.feed.index)) {
-      const what = `a snapshot at ${index} is beyond the last committed entry ${this.feed.index}`;
-      throw new LogtierError('INVALID_ARGUMENT', what);
-    }
-    if (index <= (wal.snapshot?.index ?? 0n)) return;
-    await snapshot.makeDurable();
-    this.requireServing();
-    const term = wal.termOf(index);
-    // A snapshot took its place meanwhile.
-    if (term === undefined || this.durable.isInstalling) return;
-    await writer.recordCompaction(index, term);
-    history.forgetBelow(Number(index));
-    const isAlone = membersOf(this.membership.confState).length === 1;
-    await wal.dropThrough(index, isAlone ? 0 : this.settings.keptBytes);
-  }
-
   private async stopNow(): Promise<void> {
     const { writer, transport, wal } = this.parts;
     this.stopTicking();
@@ -418,7 +405,7 @@ export class RaftLog implements ReplicatedLog {
       this.turn();
       await transport.stop();
       await wal.close();
-      await this.compacting;
+      await this.compaction.settled();
     } finally {
       this.feed.stop();
       this.proposals.refuseWaiting(new LogtierError('NOT_LEADER', 'this metastore member stops'));
@@ -430,7 +417,7 @@ export class RaftLog implements ReplicatedLog {
   private endReads(why: string): void {
     const error = new LogtierError('NOT_LEADER', why);
     this.reads.drop(error);
-    this.changes.lose(error);
+    this.group.end(error);
   }
 
   private async failWith(failed: Promise<LogtierError>): Promise<void> {
@@ -445,13 +432,13 @@ export class RaftLog implements ReplicatedLog {
     this.proposals.refuseWaiting(error);
     this.proposals.loseAppended(error.message);
     this.reads.drop(error);
-    this.changes.lose(error);
+    this.group.end(error);
     this.feed.fail(error);
   }
 }
 
-function removedError(reason: string): LogtierError {
-  return new LogtierError('MEMBER_REMOVED', `this member is not in the group any more: ${reason}`, {
+function removedError(): LogtierError {
+  return new LogtierError('MEMBER_REMOVED', 'the group removed this member', {
     hint: 'wipe its directory; a new member joins under a new id',
   });
 }

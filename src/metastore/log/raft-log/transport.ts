@@ -1,7 +1,9 @@
 // How members of a group reach each other. Homes: gRPC, and the simulator's network.
+import { LogtierError } from '../../../base/errors.ts';
 import type { Message } from '../../raft/messages.ts';
 import type { Snapshot } from '../replicated-log.ts';
-import type { Membership } from './membership.ts';
+import type { Introduction } from './meet-voters.ts';
+import type { Membership, Peer } from './membership.ts';
 
 /** May be read again from its beginning until it is closed. */
 export interface SnapshotContent {
@@ -16,8 +18,8 @@ export interface PeerEvents {
   /** A MsgSnap with its whole, checked content; the member closes it. */
   snapshotReceived(message: Message, content: SnapshotContent): void;
   unreachable(nodeId: number): void;
-  /** A peer knows that this member was removed. */
-  removed(reason: string): void;
+  /** For good: a peer knows that this member was removed, or with another directory. */
+  refused(error: LogtierError): void;
 }
 
 export interface RaftTransport {
@@ -25,6 +27,8 @@ export interface RaftTransport {
   start(events: PeerEvents): void;
   /** Whom to reach, whom to refuse; whoever is not in it any more is let go. */
   setMembership(membership: Membership): void;
+  /** Asks who listens at the peer's address. WRONG_CLUSTER, WRONG_DIRECTORY, METASTORE_UNAVAILABLE. */
+  introduce(peer: Peer, signal: AbortSignal): Promise<Introduction>;
   /** Takes it or loses it, at once; a peer that takes nothing is told as unreachable. */
   send(message: Message): void;
   /** Resolves when the receiver has taken the snapshot over; rejects when that is not known. */
@@ -38,6 +42,15 @@ export const noPeers: RaftTransport = {
   start: () => undefined,
   setMembership: () => undefined,
   send: () => undefined,
+  introduce: () => {
+    throw new LogtierError(
+      'INVALID_ARGUMENT',
+      'this metastore is alone: it has no group to add to',
+      {
+        hint: 'give it a metastore.group section first: docs/runbooks/grow-a-group.md',
+      },
+    );
+  },
   sendSnapshot: () => Promise.reject(new TypeError('a group of one sends no snapshots')),
   stop: () => Promise.resolve(),
 };

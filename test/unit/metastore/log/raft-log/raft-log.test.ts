@@ -276,23 +276,26 @@ test('a learner joins, votes once it has caught up, and a removed member stops f
   await withGroup(group, async (leader) => {
     const fourth = await group.open(4);
     await proposeAll(leader, numbered(5));
-    const adding = leader.changeGroup({ kind: 'addLearner', id: 4, address: addressOf(4) }, NEVER);
+    const adding = leader.group.changeGroup(
+      { kind: 'addLearner', id: 4, address: addressOf(4) },
+      NEVER,
+    );
     await group.until(() => (leader.membership.confState.learners.includes(4) ? true : undefined));
     await adding;
     await group.until(() => (fourth.status().role === 'learner' ? true : undefined));
-    const promoting = leader.changeGroup({ kind: 'promote', id: 4 }, NEVER);
+    const promoting = leader.group.changeGroup({ kind: 'promote', id: 4 }, NEVER);
     await group.until(() => (leader.membership.confState.voters.includes(4) ? true : undefined));
     await promoting;
     const [gone] = others(group).filter((id) => id !== 4);
     const removed = group.logOf(gone!);
-    await leader.changeGroup({ kind: 'remove', id: gone! }, NEVER);
+    await leader.group.changeGroup({ kind: 'remove', id: gone! }, NEVER);
     expect(membersOf(leader.membership.confState)).not.toContain(gone);
     await group.until(() => (removed.status().failure === undefined ? undefined : true));
     await expect(removed.propose(encode('x'), NEVER)).rejects.toMatchObject({
       code: 'MEMBER_REMOVED',
     });
     await expect(
-      leader.changeGroup({ kind: 'addLearner', id: gone!, address: 'again' }, NEVER),
+      leader.group.changeGroup({ kind: 'addLearner', id: gone!, address: 'again' }, NEVER),
     ).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
     const last = await proposeAll(leader, ['by the new three']);
     await group.until(() => (fourth.status().committed >= last ? true : undefined));
@@ -304,18 +307,20 @@ test('a learner that is silent is not promoted', async () => {
   const group = new RaftGroup(4, {}, 3);
   await withGroup(group, async (leader) => {
     const change = { kind: 'addLearner', id: 4, address: addressOf(4) } as const;
-    await leader.changeGroup(change, NEVER);
+    await leader.group.changeGroup(change, NEVER);
     for (let tick = 0; tick < 25; tick += 1) await group.tick();
-    await expect(leader.changeGroup({ kind: 'promote', id: 4 }, NEVER)).rejects.toMatchObject({
-      code: 'NOT_READY',
-    });
+    await expect(leader.group.changeGroup({ kind: 'promote', id: 4 }, NEVER)).rejects.toMatchObject(
+      {
+        code: 'NOT_READY',
+      },
+    );
   });
 });
 
 test('the membership survives a restart of everybody', async () => {
   const group = new RaftGroup(4, {}, 3);
   await withGroup(group, async (leader) => {
-    await leader.changeGroup({ kind: 'addLearner', id: 4, address: addressOf(4) }, NEVER);
+    await leader.group.changeGroup({ kind: 'addLearner', id: 4, address: addressOf(4) }, NEVER);
     await group.open(4);
     await group.until(() => (group.logOf(4).status().role === 'learner' ? true : undefined));
     for (const { id } of group.members) await group.crash(id);

@@ -292,14 +292,26 @@ async function* requestsOf(
   call: ServerDuplexStream<unknown, unknown>,
   signal: AbortSignal,
 ): AsyncGenerator<unknown, void, undefined> {
+  // Left alone, not destroyed, when the signal fires: a destroyed call could send no status, and its
+  // connection would stay open.
+  const requests: AsyncIterator<unknown> = call[Symbol.asyncIterator]();
+  let interrupt: () => void = () => undefined;
   const forget = onAbort(signal, () => {
-    call.destroy();
+    interrupt();
   });
   try {
-    const requests: AsyncIterable<unknown> = call;
-    yield* requests;
-  } catch (error) {
-    throw signal.aborted ? abortError(signal) : error;
+    for (;;) {
+      const next = await new Promise<IteratorResult<unknown>>((resolve, reject) => {
+        // A new one each time: a promise for the whole call would gather a listener a message.
+        interrupt = (): void => {
+          reject(abortError(signal));
+        };
+        if (signal.aborted) interrupt();
+        else requests.next().then(resolve, reject);
+      });
+      if (next.done === true) return;
+      yield next.value;
+    }
   } finally {
     forget();
   }

@@ -295,9 +295,9 @@ async function* requestsOf(
   // Left alone, not destroyed, when the signal fires: a destroyed call could send no status, and its
   // connection would stay open.
   const requests: AsyncIterator<unknown> = call[Symbol.asyncIterator]();
-  let interrupt: () => void = () => undefined;
+  let interrupt: (() => void) | undefined;
   const forget = onAbort(signal, () => {
-    interrupt();
+    interrupt?.();
   });
   try {
     for (;;) {

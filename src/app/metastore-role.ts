@@ -2,15 +2,17 @@
 import { join } from 'node:path';
 import { LogtierError } from '../base/errors.ts';
 import { type GroupPlace, raftHome } from '../metastore/log/raft-log/raft-home.ts';
-import { openMetastore } from '../metastore/member/open-metastore.ts';
+import { type Metastore, openMetastore } from '../metastore/member/open-metastore.ts';
 import { catalogRpc } from '../metastore/service/catalog-rpc.ts';
 import { catalogService } from '../metastore/service/catalog-service.ts';
+import { clusterRpc } from '../metastore/service/cluster-rpc.ts';
 import { serveHealth } from '../operator/health-server.ts';
 import { createMetrics } from '../platform/metrics.ts';
 import { defaultServeSettings, serve } from '../rpc/serve.ts';
 import { makeStateDirectory, type ProcessDeps, type Running } from './sidecar.ts';
 import type { Settings } from './settings.ts';
 import { StopStack } from './stop-stack.ts';
+import { VERSION } from './version.ts';
 
 export async function startMetastore(deps: ProcessDeps, settings: Settings): Promise<Running> {
   const stack = new StopStack(deps.logger);
@@ -34,9 +36,15 @@ async function start(deps: ProcessDeps, settings: Settings, stack: StopStack): P
   const rpc = await serve(
     { clock: deps.clock, log: deps.logger },
     { ...defaultServeSettings, address },
-    [catalogRpc(catalogService(opened.member)), ...opened.peerServices],
+    [
+      catalogRpc(catalogService(opened.member)),
+      clusterRpc(opened, VERSION),
+      ...opened.peerServices,
+    ],
   );
   stack.push('grpc', () => rpc.stop());
+  // While the others still reach it, so that they need no election.
+  stack.push('leadership', () => handOver(deps, opened));
   const registry = createMetrics();
   const health = await serveHealth(
     {
@@ -52,6 +60,23 @@ async function start(deps: ProcessDeps, settings: Settings, stack: StopStack): P
   deps.logger.info({ ...listening, directory }, 'the metastore runs');
   return { ...listening, failed: opened.member.failed, stop: () => stack.stop() };
 }
+
+async function handOver({ clock, logger }: ProcessDeps, { group }: Metastore): Promise<void> {
+  const own = group();
+  if (own === undefined || own.leaderId !== own.nodeId) return;
+  if (own.membership.confState.voters.length === 1) return;
+  const deadline = clock.deadline(HAND_OVER_MS, new AbortController().signal);
+  try {
+    const leader = await own.transferLeadership(undefined, deadline.signal);
+    logger.info({ leader }, 'the leadership is handed over');
+  } catch (error) {
+    logger.warn({ reason: String(error) }, 'the leadership was not handed over');
+  } finally {
+    deadline.clear();
+  }
+}
+
+const HAND_OVER_MS = 2_000;
 
 function groupPlaceOf(group: Settings['metastore']['group']): GroupPlace | undefined {
   if (group === undefined) return undefined;

@@ -9,6 +9,7 @@ import { readState } from '../catalog/state.ts';
 import { openRocksdbEngine } from '../engine/rocksdb-engine.ts';
 import type { GroupControl } from '../log/raft-log/group-control.ts';
 import type { LogHome } from '../log/log-home.ts';
+import type { LogStatus } from '../log/replicated-log.ts';
 import { type CatalogMember, openMember } from './catalog-member.ts';
 import { type EngineHome, openEngineHome } from './engine-home.ts';
 import { metastoreIdOf } from './identity.ts';
@@ -25,6 +26,7 @@ export interface Metastore {
   readonly member: CatalogMember;
   /** What its peers call, to be served at its address. */
   readonly peerServices: readonly RpcService[];
+  readonly logStatus: () => LogStatus;
   /** Its place in a Raft group; undefined before a new one has begun, and where etcd keeps the log. */
   readonly group: () => GroupControl | undefined;
   /** Idempotent. Stops the member, then closes log and catalog. */
@@ -80,7 +82,13 @@ async function openLogAndMember(
       await member.stop();
       await home.close();
     };
-    return { member, peerServices: services, group, stop: () => (stopping ??= stop()) };
+    return {
+      member,
+      peerServices: services,
+      logStatus: () => log.status(),
+      group,
+      stop: () => (stopping ??= stop()),
+    };
   } catch (error) {
     await log.stop();
     throw error;

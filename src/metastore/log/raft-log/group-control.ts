@@ -5,8 +5,8 @@ import type { Membership, Peer } from './membership.ts';
 /** How far a member is, as the leader knows. */
 export interface Follower {
   readonly matchIndex: number;
-  /** It answered within the last election timeout. */
-  readonly isActive: boolean;
+  /** Since a message of it came; undefined where none did. */
+  readonly silentMs: number | undefined;
 }
 
 export interface GroupControl {

@@ -1,6 +1,6 @@
 // A member's group, as operators see and change it.
-import type { LogtierError } from '../../../base/errors.ts';
-import { abortError } from '../../../platform/clock.ts';
+import { LogtierError } from '../../../base/errors.ts';
+import { abortError, type Clock } from '../../../platform/clock.ts';
 import type { RawNode } from '../../raft/raw-node.ts';
 import type { Follower, GroupControl } from './group-control.ts';
 import { GroupChanges } from './group-changes.ts';
@@ -12,6 +12,7 @@ import type { RaftTransport } from './transport.ts';
 
 export interface OwnGroupParts {
   readonly nodeId: number;
+  readonly clock: Clock;
   readonly core: RawNode;
   readonly history: MembershipHistory;
   readonly transport: RaftTransport;
@@ -26,6 +27,7 @@ export class OwnGroup implements GroupControl {
   private readonly parts: OwnGroupParts;
   private readonly changes: GroupChanges;
   private readonly transfer: LeaderTransfer;
+  private readonly heardMs = new Map<number, number>();
 
   constructor(parts: OwnGroupParts) {
     this.nodeId = parts.nodeId;
@@ -45,17 +47,30 @@ export class OwnGroup implements GroupControl {
 
   followers(): ReadonlyMap<number, Follower> {
     const { progress } = this.parts.core.status();
+    const nowMs = this.parts.clock.monotonicMs();
     return new Map(
-      [...progress].map(([id, { match, isRecentlyActive }]) => [
-        id,
-        { matchIndex: match, isActive: isRecentlyActive || id === this.nodeId },
-      ]),
+      [...progress].map(([id, { match }]) => {
+        const heardMs = id === this.nodeId ? nowMs : this.heardMs.get(id);
+        const silentMs = heardMs === undefined ? undefined : nowMs - heardMs;
+        return [id, { matchIndex: match, silentMs }];
+      }),
     );
+  }
+
+  heard(nodeId: number): void {
+    this.heardMs.set(nodeId, this.parts.clock.monotonicMs());
   }
 
   async introduce(peer: Peer, signal: AbortSignal): Promise<string> {
     this.parts.requireLeading();
-    return (await this.parts.transport.introduce(peer, signal)).directory;
+    const { directory, members } = await this.parts.transport.introduce(peer, signal);
+    const own = this.membership.directories.get(this.nodeId);
+    const knowsThisOne = members.some((each) => each.id === this.nodeId && each.directory === own);
+    if (members.length === 0 || knowsThisOne) return directory;
+    const what = `member ${peer.id} at ${peer.address} has begun a group of its own`;
+    throw new LogtierError('WRONG_CLUSTER', what, {
+      hint: 'stop it, empty its directory, and start it without metastore.group.voters',
+    });
   }
 
   async changeGroup(change: GroupChange, signal: AbortSignal): Promise<void> {

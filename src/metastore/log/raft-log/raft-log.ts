@@ -222,6 +222,7 @@ export class RaftLog implements ReplicatedLog {
   private peerEvents(): PeerEvents {
     return {
       received: (message) => {
+        this.group.heard(message.from);
         if (this.failure === undefined) this.core.step(message);
         this.turnSoon();
       },

@@ -53,6 +53,10 @@ function documentedProgram(): Command {
     runDev: unused,
     validateConfig: unused,
     showConfig: unused,
+    connectCluster: unused,
+    saveSnapshot: unused,
+    restoreSnapshot: unused,
+    freshMetastoreId: unused,
   };
   return buildProgram(host, { code: 0 });
 }

@@ -12,6 +12,7 @@ import { createLogger } from '../platform/log.ts';
 import { whenOverdue } from '../platform/overdue.ts';
 import { systemRandom } from '../platform/random.ts';
 import { exitWhenOverdue } from './forced-exit.ts';
+import { clusterHost } from './cluster-host.ts';
 import { loadSettings, type LoadedSettings, type Tree } from './load-settings.ts';
 import { startMetastore } from './metastore-role.ts';
 import type { Settings } from './settings.ts';
@@ -36,6 +37,7 @@ export function createHost({ version, environment, signal, io }: HostOptions): C
     io,
     version,
     signal,
+    ...clusterHost(load, signal),
     connect: async (endpoint, config) =>
       connectOperator(systemClock, endpoint ?? (await endpointOf(load, config))),
     runSidecar: async (config) => {

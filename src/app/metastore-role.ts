@@ -50,7 +50,7 @@ async function start(deps: ProcessDeps, settings: Settings, stack: StopStack): P
     {
       logger: deps.logger,
       notLive: () => [],
-      notReady: () => Promise.resolve([]),
+      notReady: () => Promise.resolve(notReady(opened)),
       metrics: () => registry.print(),
     },
     listen.http,
@@ -59,6 +59,14 @@ async function start(deps: ProcessDeps, settings: Settings, stack: StopStack): P
   const listening = { grpc: rpc.address, http: health.address };
   deps.logger.info({ ...listening, directory }, 'the metastore runs');
   return { ...listening, failed: opened.member.failed, stop: () => stack.stop() };
+}
+
+function notReady({ logStatus, group }: Metastore): string[] {
+  const { failure, leader } = logStatus();
+  if (failure !== undefined) return [failure];
+  if (leader !== undefined) return [];
+  const isNew = group() === undefined;
+  return [isNew ? 'a new group begins when all its voters have met' : 'no leader is known'];
 }
 
 async function handOver({ clock, logger }: ProcessDeps, { group }: Metastore): Promise<void> {

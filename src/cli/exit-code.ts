@@ -44,6 +44,8 @@ const byError: Partial<Record<ErrorCode, ExitName>> = {
   FENCED_LEADER_EPOCH: 'conflict',
   MODE_CONFLICT: 'conflict',
   WRONG_CLUSTER: 'conflict',
+  WRONG_DIRECTORY: 'conflict',
+  MEMBER_REMOVED: 'conflict',
   OBJECT_CORRUPT: 'findings',
   ABORTED: 'interrupted',
 };

@@ -1,13 +1,15 @@
 // Every command of `logtier`, its arguments and its help. docs/cli.md is printed from it.
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { LogtierError } from '../base/errors.ts';
-import type { CliIo, CommandContext, OutputFormat } from './command-context.ts';
+import { addCluster, type ClusterHost } from './cluster-program.ts';
+import type { CommandContext } from './command-context.ts';
 import { doctor } from './doctor.ts';
 import { exitCodeOf, exitCodes } from './exit-code.ts';
 import { inventoryDescribe, inventoryLs } from './inventory.ts';
 import type { OperatorCalls } from './operator-calls.ts';
 import { parseOnePartition } from './partition-name.ts';
 import { printJsonLine } from './printed.ts';
+import { child, type CommandEnd, type GlobalOptions, parseSeconds } from './program-parts.ts';
 import { recordsRead } from './records.ts';
 import { segmentFetch, segmentLs, segmentStat, segmentVerify } from './segment.ts';
 import { storeAudit } from './store-audit.ts';
@@ -25,11 +27,8 @@ export interface DevOptions {
 }
 
 /** What the process does for its command line; app/ supplies it. */
-export interface CliHost {
-  readonly io: CliIo;
+export interface CliHost extends ClusterHost {
   readonly version: string;
-  /** Fires on Ctrl-C and on SIGTERM. */
-  readonly signal: AbortSignal;
   /** `endpoint`: as given, or undefined to take it from environment, settings file or default. */
   connect(endpoint: string | undefined, config: string | undefined): Promise<OperatorCalls>;
   runSidecar(config: string | undefined): Promise<void>;
@@ -39,13 +38,6 @@ export interface CliHost {
   validateConfig(config: string | undefined): Promise<string>;
   /** The settings as YAML; `effective` adds defaults and the source of each value. Secrets are masked. */
   showConfig(config: string | undefined, effective: boolean): Promise<string>;
-}
-
-interface GlobalOptions {
-  readonly endpoint?: string;
-  readonly config?: string;
-  readonly output: OutputFormat;
-  readonly bytes?: boolean;
 }
 
 /** Runs one command line (without node and script) and resolves with the exit code. Never throws. */
@@ -60,12 +52,6 @@ export async function runCli(host: CliHost, argv: readonly string[]): Promise<nu
       return error.exitCode === 0 ? exitCodes.ok.code : exitCodes.usage.code;
     return reportError(host, argv, error);
   }
-}
-
-interface CommandEnd {
-  code: number;
-  /** A role that ends by a signal has done what it was asked. */
-  isRole?: boolean;
 }
 
 function stopped(end: CommandEnd): number {
@@ -131,6 +117,7 @@ export function buildProgram(host: CliHost, end: CommandEnd): Command {
   addSegment(program, host, end);
   addRecords(program, host, end);
   addCare(program, host, end);
+  addCluster(program, host, end);
   addConfig(program, host);
   return program;
 }
@@ -154,11 +141,6 @@ async function withCalls<T>(
   } finally {
     calls.close();
   }
-}
-
-function child(parent: Command, usage: string, description: string): Command {
-  const command = parent.command(usage).description(description);
-  return command.exitOverride();
 }
 
 function addRoles(program: Command, host: CliHost, end: CommandEnd): void {
@@ -341,11 +323,4 @@ function addConfig(program: Command, host: CliHost): void {
 function parseOffset(text: string): bigint {
   if (!/^\d{1,19}$/.test(text)) throw new InvalidArgumentError('must be a whole number.');
   return BigInt(text);
-}
-
-function parseSeconds(text: string): number {
-  const seconds = Number(text.replace(/s$/, ''));
-  if (!Number.isFinite(seconds) || seconds <= 0)
-    throw new InvalidArgumentError('must be a number of seconds.');
-  return seconds;
 }

@@ -4,7 +4,7 @@ const DEFAULT_SECONDS = 2;
 
 /** Runs `print` once, or with `-w` again and again until Ctrl-C; a terminal is cleared first. */
 export async function watchEvery(
-  context: CommandContext,
+  context: Pick<CommandContext, 'io' | 'format' | 'signal'>,
   watch: number | true | undefined,
   print: () => Promise<void>,
 ): Promise<void> {

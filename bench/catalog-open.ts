@@ -14,6 +14,7 @@ import {
   SegmentState,
 } from '../src/gen/logtier/v1/catalog_command.ts';
 import { applyEntries } from '../src/metastore/catalog/apply.ts';
+import { EngineBase } from '../src/metastore/catalog/engine-base.ts';
 import {
   byTimeKey,
   epochKey,
@@ -80,10 +81,12 @@ class Commands {
 class Filler {
   readonly engine: KvEngine;
   index = 0n;
+  private readonly rows: EngineBase;
   private state: Awaited<ReturnType<typeof readState>>;
 
   constructor(engine: KvEngine, state: Awaited<ReturnType<typeof readState>>) {
     this.engine = engine;
+    this.rows = new EngineBase(engine);
     this.state = state;
   }
 
@@ -94,8 +97,9 @@ class Filler {
       command,
     }));
     this.index += BigInt(commands.length);
-    const applied = await applyEntries(this.engine, this.state, entries);
+    const applied = await applyEntries(this.rows, this.state, entries);
     await this.engine.batch(applied.writes);
+    this.rows.applied(applied.writes);
     this.state = applied.state;
   }
 

@@ -19,6 +19,7 @@ import {
   applyEntries,
   type CommittedEntry,
 } from '../../src/metastore/catalog/apply.ts';
+import { EngineBase } from '../../src/metastore/catalog/engine-base.ts';
 import { readState } from '../../src/metastore/catalog/state.ts';
 import type { KvEngine } from '../../src/metastore/engine/kv-engine.ts';
 import { openMemoryEngine } from '../../src/metastore/engine/memory-engine.ts';
@@ -138,6 +139,7 @@ interface TestCommand {
 
 export class CatalogWorld {
   readonly engine: KvEngine;
+  private readonly rows: EngineBase;
   state: CatalogState;
   nowMs = START_MS;
   /** Every entry so far, for replays. */
@@ -146,6 +148,7 @@ export class CatalogWorld {
 
   private constructor(engine: KvEngine, state: CatalogState) {
     this.engine = engine;
+    this.rows = new EngineBase(engine);
     this.state = state;
   }
 
@@ -213,8 +216,9 @@ export class CatalogWorld {
       command,
     }));
     this.entries.push(...entries);
-    const applied = await applyEntries(this.engine, this.state, entries);
+    const applied = await applyEntries(this.rows, this.state, entries);
     await this.engine.batch(applied.writes);
+    this.rows.applied(applied.writes);
     this.state = applied.state;
     this.events.push(...applied.revisions.flatMap(({ events }) => events));
     return applied;

@@ -10,17 +10,17 @@ import {
   type Refusal,
 } from '../../gen/logtier/v1/catalog_command.ts';
 import type { Revision } from '../../segment/ids.ts';
-import type { KvReader, KvWrite } from '../engine/kv-engine.ts';
+import type { KvWrite } from '../engine/kv-engine.ts';
 import { advanceClock } from './clock.ts';
 import { clusterNumberOf } from './clusters.ts';
 import { Draft } from './draft.ts';
-import { EngineBase } from './engine-base.ts';
+import type { EngineBase } from './engine-base.ts';
 import { isIndexKey } from './index-keys.ts';
 import { withMark } from './hash-marks.ts';
 import { clusterKey, feedKey, stateKey } from './keys.ts';
 import { MAX_COMMAND_BYTES } from './limits.ts';
 import { refusal } from './outcome.ts';
-import { keysOf } from './prefetch.ts';
+import { furtherKeysOf, keysOf } from './prefetch.ts';
 import { encodeRow } from './row.ts';
 import { refuseAll, runCommand } from './run-command.ts';
 
@@ -52,14 +52,13 @@ interface Decoded {
   readonly command: Command | Refusal | undefined;
 }
 
-/** `state` is what `readState` or the batch before gave; `reader` holds exactly that. */
+/** `before` is what `readState` or the batch before gave; `base` holds exactly that, and is told what was written. */
 export async function applyEntries(
-  reader: KvReader,
+  base: EngineBase,
   before: CatalogState,
   entries: readonly CommittedEntry[],
 ): Promise<AppliedBatch> {
   const decoded = entries.map(decodeEntry);
-  const base = new EngineBase(reader);
   await prefetch(base, decoded);
   const batch = new Draft(base);
   const results = new Map<bigint, CommandResult>();
@@ -101,12 +100,16 @@ function isCommand(command: Decoded['command']): command is Command {
 async function prefetch(base: EngineBase, decoded: readonly Decoded[]): Promise<void> {
   const commands = decoded.map(({ command }) => command).filter(isCommand);
   await base.prefetch(commands.map(({ clusterId }) => clusterKey(clusterId)));
-  const keys: Uint8Array[] = [];
+  const clusters = new Map<Command, number>();
   for (const command of commands) {
     const row = await base.get(clusterKey(command.clusterId));
-    if (row !== undefined) keys.push(...keysOf(clusterNumberOf(row), command));
+    if (row !== undefined) clusters.set(command, clusterNumberOf(row));
   }
-  await base.prefetch(keys);
+  for (const keysOfStep of [keysOf, furtherKeysOf.bind(undefined, base)]) {
+    await base.prefetch(
+      [...clusters].flatMap(([command, cluster]) => keysOfStep(cluster, command)),
+    );
+  }
 }
 
 interface AppliedEntry {
@@ -127,14 +130,13 @@ async function applyEntry(
     return { state, result: refuseAll({ seq: 0n, ops: [] }, revision, command), events: [] };
   }
   advanceClock(state, command.nowMs);
-  const draft = new Draft(batch);
-  const ran = await runCommand(draft, state, { command, revision });
+  const begun = batch.savepoint();
+  const ran = await runCommand(batch, state, { command, revision });
   ran.rows.forEach((row, ordinal) => {
-    draft.putBytes(feedKey(revision, ordinal), row);
+    batch.putBytes(feedKey(revision, ordinal), row);
   });
-  batch.absorb(draft);
   return {
-    state: { ...ran.state, hash: chainHash(ran.state.hash, entry.index, draft.writes) },
+    state: { ...ran.state, hash: chainHash(ran.state.hash, entry.index, batch.writesSince(begun)) },
     result: ran.result,
     events: ran.events,
   };
@@ -145,14 +147,49 @@ async function applyEntry(
  * others: an entry has the same hash under a state version that keeps fewer of them.
  */
 function chainHash(seed: number, index: bigint, writes: readonly KvWrite[]): number {
-  const number = new Uint8Array(8);
-  new DataView(number.buffer).setBigUint64(0, index);
-  const parts: Uint8Array[] = [number];
-  for (const write of writes) {
-    if (isIndexKey(write.kind === 'deleteRange' ? write.from : write.key)) continue;
-    if (write.kind === 'put') parts.push(write.key, write.value);
-    else if (write.kind === 'delete') parts.push(write.key);
-    else parts.push(write.from, write.to);
+  const covered = writes.filter((write) => !isIndexKey(keyOf(write)));
+  hashed.begin(8 + covered.reduce((bytes, write) => bytes + bytesOf(write), 0));
+  hashed.addNumber(index);
+  for (const write of covered) {
+    hashed.add(keyOf(write));
+    if (write.kind === 'put') hashed.add(write.value);
+    else if (write.kind === 'deleteRange') hashed.add(write.to);
   }
-  return crc32(Buffer.concat(parts), seed);
+  return crc32(hashed.bytes(), seed);
 }
+
+function keyOf(write: KvWrite): Uint8Array {
+  return write.kind === 'deleteRange' ? write.from : write.key;
+}
+
+function bytesOf(write: KvWrite): number {
+  const rest = write.kind === 'put' ? write.value.length : 0;
+  const to = write.kind === 'deleteRange' ? write.to.length : 0;
+  return keyOf(write).length + rest + to;
+}
+
+/** What one hash covers, side by side; one piece of memory for all of them. */
+class Scratch {
+  private memory = Buffer.alloc(2 ** 16);
+  private length = 0;
+
+  begin(maxBytes: number): void {
+    if (maxBytes > this.memory.length) this.memory = Buffer.alloc(maxBytes * 2);
+    this.length = 0;
+  }
+
+  addNumber(value: bigint): void {
+    this.length = this.memory.writeBigUInt64BE(value, this.length);
+  }
+
+  add(part: Uint8Array): void {
+    this.memory.set(part, this.length);
+    this.length += part.length;
+  }
+
+  bytes(): Uint8Array {
+    return this.memory.subarray(0, this.length);
+  }
+}
+
+const hashed = new Scratch();

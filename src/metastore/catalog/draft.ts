@@ -1,5 +1,5 @@
-// What a batch, an entry or a command would write, readable as if it were written. Throwing it away
-// leaves no trace: that is how a command's operations are all applied or none.
+// What a batch of entries would write, readable as if it were written. A savepoint marks where an entry or a
+// command began: going back to it leaves no trace, which is how a command's operations are all applied or none.
 import type { KvRange, KvWrite } from '../engine/kv-engine.ts';
 import type { KeyRange } from './keys.ts';
 import { decodeRow, encodeRow, type RowCodec } from './row.ts';
@@ -9,16 +9,26 @@ export interface DraftEntry {
   readonly value: Uint8Array;
 }
 
-/** What lies under a draft: another draft, or the engine. */
+/** Mostly at hand: a promise for each of the many rows that a command asks for would cost more than the row. */
+export type Soon<Value> = Value | Promise<Value>;
+
+export function isPromise<Value>(soon: Soon<Value>): soon is Promise<Value> {
+  return soon instanceof Promise;
+}
+
+/** What lies under a draft. */
 export interface DraftBase {
-  /** `name` is `nameOf(key)`: asked through all layers, made once. */
-  find(key: Uint8Array, name: string): Promise<Uint8Array | undefined>;
+  /** `name` is `nameOf(key)`. */
+  find(key: Uint8Array, name: string): Soon<Uint8Array | undefined>;
   entries(range: KvRange): Promise<readonly DraftEntry[]>;
 }
 
 /** A key as text, one character a byte: what maps are keyed by. */
 export function nameOf(key: Uint8Array): string {
-  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1');
+  const bytes = Buffer.isBuffer(key)
+    ? key
+    : Buffer.from(key.buffer, key.byteOffset, key.byteLength);
+  return bytes.toString('latin1');
 }
 
 function isWithin(name: string, range: NamedRange): boolean {
@@ -30,11 +40,24 @@ interface NamedRange {
   readonly to: string;
 }
 
-interface Change {
-  readonly key: Uint8Array;
-  /** Undefined: deleted. */
-  readonly value: Uint8Array | undefined;
+/** The newest write of a key: a put or a delete. */
+type Change = Exclude<KvWrite, { readonly kind: 'deleteRange' }>;
+
+/** What takes one write back. */
+interface Step {
+  readonly write: KvWrite;
+  /** Of its key; empty for a range. */
+  readonly name: string;
+  /** What the write replaced. */
+  readonly before: Change | undefined;
+  /** What a range dropped. */
+  readonly dropped: readonly (readonly [string, Change])[];
 }
+
+/** Where a draft stood. */
+export type Savepoint = number;
+
+const NOTHING_DROPPED: Step['dropped'] = [];
 
 /** Latin-1 names compare as their bytes do. */
 function byName([left]: readonly [string, unknown], [right]: readonly [string, unknown]): number {
@@ -42,37 +65,35 @@ function byName([left]: readonly [string, unknown], [right]: readonly [string, u
   return left < right ? -1 : 1;
 }
 
-export class Draft implements DraftBase {
-  /** In the order they were made: what goes to the engine. */
-  readonly writes: KvWrite[] = [];
-  /** Of the keys in `writes`; empty for ranges. */
-  private readonly names: string[] = [];
+export class Draft {
   private readonly base: DraftBase;
   private readonly changes = new Map<string, Change>();
   private readonly droppedRanges: NamedRange[] = [];
+  /** In the order they were made. */
+  private readonly steps: Step[] = [];
 
   constructor(base: DraftBase) {
     this.base = base;
   }
 
-  get(key: Uint8Array): Promise<Uint8Array | undefined> {
-    return this.find(key, nameOf(key));
-  }
-
-  find(key: Uint8Array, name: string): Promise<Uint8Array | undefined> {
+  get(key: Uint8Array): Soon<Uint8Array | undefined> {
+    const name = nameOf(key);
     const change = this.changes.get(name);
-    if (change !== undefined) return Promise.resolve(change.value);
+    if (change !== undefined) return change.kind === 'put' ? change.value : undefined;
     const isDropped = this.droppedRanges.some((range) => isWithin(name, range));
-    return isDropped ? Promise.resolve(undefined) : this.base.find(key, name);
+    return isDropped ? undefined : this.base.find(key, name);
   }
 
-  async row<Row>(codec: RowCodec<Row>, key: Uint8Array): Promise<Row | undefined> {
-    const bytes = await this.get(key);
-    return bytes === undefined ? undefined : decodeRow(codec, bytes);
+  row<Row>(codec: RowCodec<Row>, key: Uint8Array): Soon<Row | undefined> {
+    const found = this.get(key);
+    if (found === undefined) return undefined;
+    if (!isPromise(found)) return decodeRow(codec, found);
+    return found.then((bytes) => (bytes === undefined ? undefined : decodeRow(codec, bytes)));
   }
 
-  async has(key: Uint8Array): Promise<boolean> {
-    return (await this.get(key)) !== undefined;
+  has(key: Uint8Array): Soon<boolean> {
+    const found = this.get(key);
+    return isPromise(found) ? found.then((bytes) => bytes !== undefined) : found !== undefined;
   }
 
   /** All at once: for ranges that a limit keeps short. */
@@ -87,9 +108,9 @@ export class Draft implements DraftBase {
       const name = nameOf(entry.key);
       if (!this.droppedRanges.some((dropped) => isWithin(name, dropped))) merged.set(name, entry);
     }
-    for (const [name, { key, value }] of changed) {
-      if (value === undefined) merged.delete(name);
-      else merged.set(name, { key, value });
+    for (const [name, change] of changed) {
+      if (change.kind === 'delete') merged.delete(name);
+      else merged.set(name, change);
     }
     const sorted = [...merged].toSorted(byName).map(([, entry]) => entry);
     const ordered = range.reverse === true ? sorted.toReversed() : sorted;
@@ -101,46 +122,62 @@ export class Draft implements DraftBase {
   }
 
   putBytes(key: Uint8Array, value: Uint8Array): void {
-    this.write({ kind: 'put', key, value });
+    this.change({ kind: 'put', key, value });
   }
 
   delete(key: Uint8Array): void {
-    this.write({ kind: 'delete', key });
+    this.change({ kind: 'delete', key });
   }
 
   deleteRange({ from, to }: KeyRange): void {
-    this.write({ kind: 'deleteRange', from, to });
-  }
-
-  /** Takes over what `child`, a draft on this one, would have written. */
-  absorb(child: Draft): void {
-    child.writes.forEach((write, at) => {
-      this.write(write, child.names[at] ?? '');
-    });
-  }
-
-  private write(
-    write: KvWrite,
-    name = write.kind === 'deleteRange' ? '' : nameOf(write.key),
-  ): void {
-    this.writes.push(write);
-    this.names.push(name);
-    switch (write.kind) {
-      case 'put':
-        this.changes.set(name, { key: write.key, value: write.value });
-        return;
-      case 'delete':
-        this.changes.set(name, { key: write.key, value: undefined });
-        return;
-      case 'deleteRange':
-        this.dropRange({ from: nameOf(write.from), to: nameOf(write.to) });
-    }
-  }
-
-  private dropRange(range: NamedRange): void {
-    for (const name of this.changes.keys()) {
-      if (isWithin(name, range)) this.changes.delete(name);
-    }
+    const range = { from: nameOf(from), to: nameOf(to) };
+    const dropped = [...this.changes].filter(([name]) => isWithin(name, range));
+    for (const [name] of dropped) this.changes.delete(name);
     this.droppedRanges.push(range);
+    const write: KvWrite = { kind: 'deleteRange', from, to };
+    this.steps.push({ write, name: '', before: undefined, dropped });
+  }
+
+  savepoint(): Savepoint {
+    return this.steps.length;
+  }
+
+  /** Takes back all that was written since. */
+  rollBack(to: Savepoint): void {
+    for (const step of this.steps.splice(to).toReversed()) this.takeBack(step);
+  }
+
+  /** In the order they were made, each of them: what the hash chain covers. */
+  writesSince(from: Savepoint): KvWrite[] {
+    return this.steps.slice(from).map(({ write }) => write);
+  }
+
+  /** What goes to the engine: of a key that was written more than once its last write alone. */
+  get writes(): KvWrite[] {
+    const written = new Set<string>();
+    const last: KvWrite[] = [];
+    for (const { write, name } of this.steps.toReversed()) {
+      if (write.kind !== 'deleteRange') {
+        if (written.has(name)) continue;
+        written.add(name);
+      }
+      last.push(write);
+    }
+    return last.toReversed();
+  }
+
+  private change(write: Change): void {
+    const name = nameOf(write.key);
+    const before = this.changes.get(name);
+    this.changes.set(name, write);
+    this.steps.push({ write, name, before, dropped: NOTHING_DROPPED });
+  }
+
+  private takeBack({ write, name, before, dropped }: Step): void {
+    if (write.kind === 'deleteRange') {
+      this.droppedRanges.pop();
+      for (const [each, change] of dropped) this.changes.set(each, change);
+    } else if (before === undefined) this.changes.delete(name);
+    else this.changes.set(name, before);
   }
 }

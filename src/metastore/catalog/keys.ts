@@ -70,8 +70,17 @@ const U64_MAX = 0xffff_ffff_ffff_ffffn;
 /** A number is a u32, a bigint a u64. */
 export type Field = number | bigint | string | Uint8Array;
 
+/** Ids decoded lately: a command asks for a dozen keys of the same two. */
+const knownIds = new Map<string, Uint8Array>();
+const MAX_KNOWN_IDS = 4096;
+
 export function uuid(id: TopicId | SegmentId): Uint8Array {
-  return Buffer.from(id, 'base64url');
+  const known = knownIds.get(id);
+  if (known !== undefined) return known;
+  const bytes = Buffer.from(id, 'base64url');
+  if (knownIds.size >= MAX_KNOWN_IDS) knownIds.clear();
+  knownIds.set(id, bytes);
+  return bytes;
 }
 
 function u16(value: number): Uint8Array {
@@ -97,14 +106,23 @@ export function key(table: number, ...fields: readonly Field[]): Uint8Array {
   const bytes = Buffer.allocUnsafe(size);
   bytes[0] = table;
   let at = 1;
-  for (const field of fields) {
-    if (typeof field === 'number') bytes.writeUInt32BE(field, at);
-    else if (typeof field === 'bigint') bytes.writeBigUInt64BE(field, at);
-    else if (typeof field === 'string') bytes.write(field, at);
-    else bytes.set(field, at);
-    at += fieldBytes(field);
-  }
+  for (const field of fields) at = writeField(bytes, field, at);
   return bytes;
+}
+
+/** Where the next one goes. */
+function writeField(bytes: Buffer, field: Field, at: number): number {
+  switch (typeof field) {
+    case 'number':
+      return bytes.writeUInt32BE(field, at);
+    case 'bigint':
+      return bytes.writeBigUInt64BE(field, at);
+    case 'string':
+      return at + bytes.write(field, at);
+    default:
+      bytes.set(field, at);
+      return at + field.length;
+  }
 }
 
 /** All keys that start with `prefix`. */

@@ -8,10 +8,11 @@ import {
 } from '../../gen/logtier/v1/catalog_command.ts';
 import type { PartitionAddress } from './keys.ts';
 import { claimKey, lineageKey, remoteStartKey, tombstoneKey, topicKey } from './keys.ts';
+import type { Soon } from './draft.ts';
 import { decodeRow, type RowCodec } from './row.ts';
 
 interface RowSource {
-  get(key: Uint8Array): Promise<Uint8Array | undefined>;
+  get(key: Uint8Array): Soon<Uint8Array | undefined>;
 }
 
 async function row<Row>(

@@ -1,6 +1,13 @@
-// Which rows a command will surely ask for, so that a batch reads them in one hop. Only a help: what is
+// Which rows a command will surely ask for, so that a batch reads them in two hops. Only a help: what is
 // missing here is read when it is asked for.
-import type { Command, Op, SegmentRecord } from '../../gen/logtier/v1/catalog_command.ts';
+import {
+  ClientSession,
+  type Command,
+  type Op,
+  SegmentRecord,
+} from '../../gen/logtier/v1/catalog_command.ts';
+import { isPromise } from './draft.ts';
+import type { EngineBase } from './engine-base.ts';
 import { epochKey } from './index-keys.ts';
 import {
   answerKey,
@@ -15,12 +22,45 @@ import {
   totalsKey,
 } from './keys.ts';
 import { parseAddress, parseSegmentId } from './names.ts';
+import { decodeRow } from './row.ts';
 
 export function keysOf(cluster: number, command: Command): Uint8Array[] {
-  const { clientId, seq } = command;
-  const keys = clientId === 0n ? [] : [sessionKey(clientId), answerKey(clientId, seq)];
+  const { clientId } = command;
+  const keys = clientId === 0n ? [] : [sessionKey(clientId)];
   for (const { op } of command.ops) keys.push(...keysOfOp(cluster, op));
   return keys;
+}
+
+/** What the rows of `keysOf`, which are in `base` now, lead to. */
+export function furtherKeysOf(base: EngineBase, cluster: number, command: Command): Uint8Array[] {
+  const keys = keysOfRepeat(base, command);
+  for (const { op } of command.ops) keys.push(...epochKeysOf(base, cluster, op));
+  return keys;
+}
+
+/** Only a command that came before has an answer already. */
+function keysOfRepeat(base: EngineBase, { clientId, seq }: Command): Uint8Array[] {
+  const session = clientId === 0n ? undefined : known(base, sessionKey(clientId));
+  if (session === undefined || seq > decodeRow(ClientSession, session).highestSeq) return [];
+  return [answerKey(clientId, seq)];
+}
+
+/** Of a segment that the command names by its id alone. */
+function epochKeysOf(base: EngineBase, cluster: number, op: Op['op']): Uint8Array[] {
+  const value = op?.value;
+  if (value === undefined) return [];
+  const named = segmentOf(value);
+  const address = named === '' ? undefined : parseAddress(cluster, partitionOf(value));
+  const id = address === undefined ? undefined : parseSegmentId(named);
+  if (address === undefined || id === undefined) return [];
+  const row = known(base, segmentKey(address, id));
+  if (row === undefined) return [];
+  return decodeRow(SegmentRecord, row).epochs.map(({ epoch }) => epochKey(address, epoch));
+}
+
+function known(base: EngineBase, key: Uint8Array): Uint8Array | undefined {
+  const row = base.get(key);
+  return isPromise(row) ? undefined : row;
 }
 
 function keysOfOp(cluster: number, op: Op['op']): Uint8Array[] {
@@ -30,7 +70,8 @@ function keysOfOp(cluster: number, op: Op['op']): Uint8Array[] {
   const ref = op.$case === 'startCopy' ? op.value.segment : partitionOf(value);
   const address = parseAddress(cluster, ref);
   if (address === undefined) return [];
-  const id = parseSegmentId(segmentOf(value));
+  const named = segmentOf(value);
+  const id = named === '' ? undefined : parseSegmentId(named);
   const ofSegment = id === undefined ? [] : [segmentKey(address, id), eraseKey(address, id)];
   return [
     ...ofSegment,

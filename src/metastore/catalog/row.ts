@@ -1,21 +1,26 @@
 // Rows of the engine: one version byte, then the protobuf message.
+import { BinaryWriter } from '@bufbuild/protobuf/wire';
 import { LogtierError } from '../../base/errors.ts';
 
 /** The generated codec of one message. */
 export interface RowCodec<Row> {
-  encode(row: Row): { finish(): Uint8Array };
+  encode(row: Row, writer: BinaryWriter): { finish(): Uint8Array };
   decode(bytes: Uint8Array): Row;
 }
 
 /** Raised when a row changes in a way that protobuf's own rules do not cover. */
 const ROW_VERSION = 1;
 
+/** One for all rows: a new one would grow its buffer step by step. `finish` copies and begins anew. */
+const writer = new BinaryWriter();
+
 export function encodeRow<Row>(codec: RowCodec<Row>, row: Row): Uint8Array {
-  const message = codec.encode(row).finish();
-  const bytes = new Uint8Array(1 + message.length);
-  bytes[0] = ROW_VERSION;
-  bytes.set(message, 1);
-  return bytes;
+  try {
+    return codec.encode(row, writer.uint32(ROW_VERSION)).finish();
+  } catch (error) {
+    writer.finish();
+    throw error;
+  }
 }
 
 /** Rows are our own: what does not decode is damage, and the member stops. */

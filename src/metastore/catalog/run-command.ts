@@ -13,7 +13,7 @@ import type { Revision } from '../../segment/ids.ts';
 import { resolveCluster } from './clusters.ts';
 import { runOp } from './commands/run-op.ts';
 import type { CommandContext } from './context.ts';
-import { Draft } from './draft.ts';
+import type { Draft } from './draft.ts';
 import { MAX_EVENT_BYTES, MAX_EVENTS, MAX_OPS } from './limits.ts';
 import { isRefusal, type Outcome, refusal, refuse, refused } from './outcome.ts';
 import { encodeRow } from './row.ts';
@@ -91,26 +91,25 @@ async function runOps(
 ): Promise<CommandRun> {
   const { command, revision, session } = asked;
   const own = { ...state };
-  const child = new Draft(draft);
-  const context = await openContext(child, own, { command, revision, session });
-  if (isRefusal(context)) {
-    return { state, result: refuseAll(command, revision, context), events: [], rows: [] };
-  }
+  const begun = draft.savepoint();
+  const undone = (result: CommandResult): CommandRun => {
+    draft.rollBack(begun);
+    return { state, result, events: [], rows: [] };
+  };
+  const context = await openContext(draft, own, { command, revision, session });
+  if (isRefusal(context)) return undone(refuseAll(command, revision, context));
   const outcomes: Outcome[] = [];
   for (const { op } of command.ops) {
     const outcome = await outcomeOf(context, op);
-    if (outcome.$case === 'refused') {
-      return { state, result: refusedAt(asked, outcomes.length, outcome), events: [], rows: [] };
-    }
+    if (outcome.$case === 'refused') return undone(refusedAt(asked, outcomes.length, outcome));
     outcomes.push(outcome);
   }
-  const events = await context.touched.events(child, command.clusterId);
+  const events = await context.touched.events(draft, command.clusterId);
   const rows = events.map((event) => encodeRow(CatalogEvent, event));
   if (rows.reduce((sum, row) => sum + row.length, 0) > MAX_EVENT_BYTES) {
     const tooMuch = refusal('OVERLOADED', 'the command changes too many bytes');
-    return { state, result: refuseAll(command, revision, tooMuch), events: [], rows: [] };
+    return undone(refuseAll(command, revision, tooMuch));
   }
-  draft.absorb(child);
   const results = outcomes.map((result): OpResult => ({ result }));
   return { state: own, result: { seq: command.seq, revision, results }, events, rows };
 }

@@ -11,6 +11,7 @@ import { abortError, type Clock, throwIfAborted } from '../../platform/clock.ts'
 import type { Logger } from '../../platform/log.ts';
 import type { Revision } from '../../segment/ids.ts';
 import { applyEntries } from '../catalog/apply.ts';
+import { EngineBase } from '../catalog/engine-base.ts';
 import { EpochIndexes } from '../catalog/epoch-indexes.ts';
 import { revisionOf } from '../catalog/state.ts';
 import { openState } from '../catalog/upgrade.ts';
@@ -80,6 +81,7 @@ export class CatalogMember {
   private readonly logger: Logger;
   private readonly settings: MemberSettings;
   private readonly housekeeping: Housekeeping;
+  private readonly rows: EngineBase;
   private tail: FeedTail;
   private readonly ended = new AbortController();
   private current: CatalogState;
@@ -100,6 +102,7 @@ export class CatalogMember {
     this.logger = deps.logger;
     this.settings = settings;
     this.current = state;
+    this.rows = new EngineBase(this.engine);
     this.tail = new FeedTail(revisionOf(state));
     this.epochIndexes = new EpochIndexes(settings.epochIndexBytes);
     this.failed = new Promise((resolve) => {
@@ -251,6 +254,7 @@ export class CatalogMember {
       this.installed += 1;
       const { signal } = this.ended;
       this.current = await installSnapshot(this.home, this.current, snapshot, signal);
+      this.rows.clear();
       this.epochIndexes.clear();
     } catch (error) {
       if (error instanceof LogtierError && reactionTo(error) === 'retry') return error;
@@ -265,8 +269,9 @@ export class CatalogMember {
   }
 
   private async applyBatch(entries: readonly LogEntry[]): Promise<void> {
-    const applied = await applyEntries(this.engine, this.current, entries);
+    const applied = await applyEntries(this.rows, this.current, entries);
     await this.engine.batch(applied.writes);
+    this.rows.applied(applied.writes);
     this.current = applied.state;
     this.epochIndexes.applied(applied.writes);
     this.tail.add(applied.revisions);

@@ -9,6 +9,7 @@ import {
   SegmentState,
 } from '../../../../src/gen/logtier/v1/catalog_command.ts';
 import { applyEntries } from '../../../../src/metastore/catalog/apply.ts';
+import { EngineBase } from '../../../../src/metastore/catalog/engine-base.ts';
 import { objectsDue, queueKeyOf } from '../../../../src/metastore/catalog/keys.ts';
 import { decodeRow } from '../../../../src/metastore/catalog/row.ts';
 import { readState } from '../../../../src/metastore/catalog/state.ts';
@@ -184,7 +185,11 @@ test('the same entries leave the same content, however they are cut into batches
       let replayed = await readState(replica, METASTORE);
       for (let start = 0, turn = 0; start < entries.length; turn += 1) {
         const size = cuts[turn % Math.max(cuts.length, 1)] ?? entries.length;
-        const applied = await applyEntries(replica, replayed, entries.slice(start, start + size));
+        const applied = await applyEntries(
+          new EngineBase(replica),
+          replayed,
+          entries.slice(start, start + size),
+        );
         await replica.batch(applied.writes);
         replayed = applied.state;
         start += size;

@@ -1,4 +1,5 @@
 // A member's log in its own directory: of a group of one, or of several over gRPC.
+import { LogtierError } from '../../../base/errors.ts';
 import type { Clock } from '../../../platform/clock.ts';
 import type { Disk } from '../../../platform/disk.ts';
 import type { Logger } from '../../../platform/log.ts';
@@ -100,6 +101,12 @@ async function openInGroup(
       throw error;
     }
   };
+  if (!hasBegun(wal) && voters.length > 1 && applied.index > 0n) {
+    await wal.close();
+    throw new LogtierError('INVALID_CONFIG', 'a restored metastore begins alone', {
+      hint: 'name only this member in metastore.group.voters, and add the others: docs/runbooks/restore-a-backup.md',
+    });
+  }
   if (voters.length <= 1 || hasBegun(wal)) {
     const log = await start(voters.map((voter) => (voter.id === nodeId ? self : voter)));
     return { log, services, group: () => log.group };

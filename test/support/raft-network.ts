@@ -44,6 +44,11 @@ export class RaftNetwork {
     this.members.delete(id);
   }
 
+  /** As others see it, all of them if none is named, when their connections to a process break. */
+  disconnect(id: number, seenBy: readonly number[] = [...this.members.keys()]): void {
+    for (const other of seenBy) if (other !== id) this.members.get(other)?.disconnected(id);
+  }
+
   private async carry(message: Message, snapshot: Snapshot, signal: AbortSignal): Promise<void> {
     const chunks: Uint8Array[] = [];
     for await (const chunk of snapshot.content(signal)) chunks.push(Uint8Array.from(chunk));

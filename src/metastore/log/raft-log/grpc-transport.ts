@@ -7,6 +7,7 @@ import {
   type InstallSnapshotResponse,
   type IntroduceRequest,
   type IntroduceResponse,
+  type RaftBatch,
   type RaftHello,
   RaftServiceService,
 } from '../../../gen/logtier/v1/raft.ts';
@@ -176,17 +177,24 @@ export class GrpcRaftTransport implements RaftTransport {
   private async *exchange(
     requests: AsyncIterable<ExchangeRequest>,
   ): AsyncGenerator<ExchangeResponse, void, undefined> {
-    let from: number | undefined;
-    for await (const { part } of requests) {
-      if (from === undefined) {
-        if (part?.$case !== 'hello') throw noHello();
-        from = this.welcome(part.value);
-        yield {};
-      } else if (part?.$case === 'batch') {
-        for (const bytes of part.value.messages) {
-          this.events?.received(decodeMessage(bytes, from, this.identity.nodeId));
-        }
+    const iterator = requests[Symbol.asyncIterator]();
+    const first = await iterator.next();
+    const hello = first.done === true ? undefined : first.value.part;
+    if (hello?.$case !== 'hello') throw noHello();
+    const from = this.welcome(hello.value);
+    try {
+      yield {};
+      for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) {
+        if (next.value.part?.$case === 'batch') this.receive(next.value.part.value, from);
       }
+    } finally {
+      if (!this.isStopped) this.events?.disconnected(from);
+    }
+  }
+
+  private receive({ messages }: RaftBatch, from: number): void {
+    for (const bytes of messages) {
+      this.events?.received(decodeMessage(bytes, from, this.identity.nodeId));
     }
   }
 

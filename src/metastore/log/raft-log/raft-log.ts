@@ -30,6 +30,7 @@ import type {
 import { Compaction } from './compaction.ts';
 import { CommittedFeed } from './committed-feed.ts';
 import { DurableLog } from './durable-log.ts';
+import { EarlyElection } from './early-election.ts';
 import type { LogView } from './log-view.ts';
 import type { LogWriter } from './log-writer.ts';
 import { encodeMembership, type Membership, type Peer, withConfState } from './membership.ts';
@@ -70,6 +71,7 @@ export class RaftLog implements ReplicatedLog {
   private readonly compaction: Compaction;
   private readonly sender: SnapshotSender;
   readonly group: OwnGroup;
+  private readonly early: EarlyElection;
   private isTurnDue = false;
   private isLeader = false;
   private lastTickMs: number;
@@ -126,6 +128,7 @@ export class RaftLog implements ReplicatedLog {
         this.turnSoon();
       },
     });
+    this.early = new EarlyElection(core);
     this.lastTickMs = parts.clock.monotonicMs();
     this.led = new Promise((resolve) => {
       this.tellLed = resolve;
@@ -231,6 +234,10 @@ export class RaftLog implements ReplicatedLog {
       },
       unreachable: (nodeId) => {
         this.core.reportUnreachable(nodeId);
+        this.turnSoon();
+      },
+      disconnected: (nodeId) => {
+        if (this.failure === undefined) this.early.lost(nodeId);
         this.turnSoon();
       },
       refused: (error) => {
@@ -375,6 +382,7 @@ export class RaftLog implements ReplicatedLog {
     }
     this.reads.tick(() => this.notLeader());
     this.core.tick();
+    this.early.tick();
     this.turnSoon();
   }
 

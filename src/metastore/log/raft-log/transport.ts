@@ -18,6 +18,8 @@ export interface PeerEvents {
   /** A MsgSnap with its whole, checked content; the member closes it. */
   snapshotReceived(message: Message, content: SnapshotContent): void;
   unreachable(nodeId: number): void;
+  /** The stream of a member's messages broke: its process may be gone, or its connection. */
+  disconnected(nodeId: number): void;
   /** For good: a peer knows that this member was removed, or with another directory. */
   refused(error: LogtierError): void;
 }

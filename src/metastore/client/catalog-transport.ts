@@ -33,25 +33,30 @@ export interface GrpcTransport extends CatalogTransport {
 /** One answer; the caller repeats what stays unanswered. */
 const CALL_MS = 10_000;
 
-/** Asks one member until it does not answer or does not lead, then the next one. */
+/** Members that are no endpoints and were named as leaders: they replaced others since the endpoints were set. */
+const MAX_NAMED = 16;
+
+/** Asks one member until it does not answer or does not lead, then the leader it named, or the next one. */
 export function grpcTransport(clock: Clock, endpoints: readonly string[]): GrpcTransport {
-  return new RotatingTransport(
-    endpoints.map((address) =>
-      openChannel(clock, {
-        ...defaultChannelSettings,
-        address,
-        unavailableAs: 'METASTORE_UNAVAILABLE',
-      }),
-    ),
-  );
+  const open = (address: string): RpcChannel =>
+    openChannel(clock, {
+      ...defaultChannelSettings,
+      address,
+      unavailableAs: 'METASTORE_UNAVAILABLE',
+    });
+  return new RotatingTransport(endpoints, open);
 }
 
 class RotatingTransport implements GrpcTransport {
-  private readonly channels: readonly RpcChannel[];
+  private readonly endpoints: readonly string[];
+  private readonly open: (address: string) => RpcChannel;
+  private readonly channels = new Map<string, RpcChannel>();
   private turn = 0;
+  private named: string | undefined;
 
-  constructor(channels: readonly RpcChannel[]) {
-    this.channels = channels;
+  constructor(endpoints: readonly string[], open: (address: string) => RpcChannel) {
+    this.endpoints = endpoints;
+    this.open = open;
   }
 
   mutate(request: MutateRequest, signal: AbortSignal): Promise<MutateResponse> {
@@ -81,13 +86,13 @@ class RotatingTransport implements GrpcTransport {
   }
 
   stop(): void {
-    for (const channel of this.channels) channel.stop();
+    for (const channel of this.channels.values()) channel.stop();
   }
 
   private async answer<T>(ask: (channel: RpcChannel) => Promise<T>): Promise<T> {
-    const asked = this.turn;
+    const asked = this.address();
     try {
-      return await ask(this.channelOf(asked));
+      return await ask(this.channelTo(asked));
     } catch (error) {
       this.turnFrom(asked, error);
       throw error;
@@ -97,24 +102,43 @@ class RotatingTransport implements GrpcTransport {
   private async *stream<T>(
     open: (channel: RpcChannel) => AsyncIterable<T>,
   ): AsyncGenerator<T, void, undefined> {
-    const asked = this.turn;
+    const asked = this.address();
     try {
-      yield* open(this.channelOf(asked));
+      yield* open(this.channelTo(asked));
     } catch (error) {
       this.turnFrom(asked, error);
       throw error;
     }
   }
 
-  private channelOf(turn: number): RpcChannel {
-    const channel = this.channels[turn % this.channels.length];
-    assert(channel !== undefined, 'a metastore has an endpoint');
+  private address(): string {
+    const address = this.named ?? this.endpoints[this.turn % this.endpoints.length];
+    assert(address !== undefined, 'a metastore has an endpoint');
+    return address;
+  }
+
+  private channelTo(address: string): RpcChannel {
+    const known = this.channels.get(address);
+    if (known !== undefined) return known;
+    const channel = this.open(address);
+    this.channels.set(address, channel);
     return channel;
   }
 
-  /** Calls that fail together turn once. */
-  private turnFrom(asked: number, error: unknown): void {
-    const isElsewhere = hasCode(error, 'METASTORE_UNAVAILABLE', 'NOT_LEADER', 'DEADLINE_EXCEEDED');
-    if (isElsewhere && this.turn === asked) this.turn += 1;
+  /** Calls that fail together turn once. Who was named and does not lead any more is not believed further. */
+  private turnFrom(asked: string, error: unknown): void {
+    if (!hasCode(error, 'METASTORE_UNAVAILABLE', 'NOT_LEADER', 'DEADLINE_EXCEEDED')) return;
+    if (asked !== this.address()) return;
+    const { leader } = error.details;
+    const isNews = this.named === undefined && typeof leader === 'string' && leader !== asked;
+    if (isNews && this.mayDial(leader)) this.named = leader;
+    else {
+      this.named = undefined;
+      this.turn += 1;
+    }
+  }
+
+  private mayDial(address: string): boolean {
+    return this.channels.has(address) || this.channels.size < this.endpoints.length + MAX_NAMED;
   }
 }

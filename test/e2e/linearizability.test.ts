@@ -102,7 +102,7 @@ describe('the checker', () => {
 test('what clients see of a metastore that is killed and stands still is linearizable', async () => {
   const metastore = await startMetastore();
   const clients = new Clients({
-    endpoints: [metastore.grpc],
+    endpoints: () => [metastore.grpc],
     clients: CLIENTS,
     partitions: PARTITIONS,
     share: Math.random,

@@ -16,8 +16,8 @@ import {
 import { History, type Operation, type Outcome } from './history.ts';
 
 export interface ClientsOptions {
-  /** Of all members, in any order. */
-  readonly endpoints: readonly string[];
+  /** Of all members that there are now, in any order. */
+  readonly endpoints: () => readonly string[];
   readonly clients: number;
   /** Fought for at one time. */
   readonly partitions: number;
@@ -33,12 +33,15 @@ const PATIENCE_MS = 120_000;
 const IMPATIENCE_MS = 300;
 const IMPATIENT_SHARE = 0.1;
 const RECENT_SEGMENTS = 12;
+/** Then a client dials anew, under a session of its own: members come and go. */
+const FIGHTS_OF_A_LIFE = 25;
 
 /** What clients know of each other's work on one partition. */
 interface Field {
   readonly partition: number;
   epoch: number;
   readonly recent: number[];
+  readonly segments: number[];
 }
 
 export class Clients {
@@ -73,13 +76,14 @@ export class Clients {
   fieldNow(): Field {
     const round = Math.floor(this.calls / OPERATIONS_OF_A_ROUND);
     const partition = round * this.options.partitions + this.draw(this.options.partitions);
-    const known = this.fields.get(partition) ?? { partition, epoch: 0, recent: [] };
+    const known = this.fields.get(partition) ?? { partition, epoch: 0, recent: [], segments: [] };
     this.fields.set(partition, known);
     return known;
   }
 
   newSegment(field: Field): number {
     this.segments += 1;
+    field.segments.push(this.segments);
     field.recent.push(this.segments);
     if (field.recent.length > RECENT_SEGMENTS) field.recent.shift();
     return this.segments;
@@ -98,11 +102,42 @@ export class Clients {
     );
   }
 
+  /** What became of every claim and segment, as part of the history: each member is asked for a share. */
+  async readEverything(): Promise<void> {
+    const fields = [...this.fields.values()];
+    const readers = Array.from({ length: this.options.clients }, (_, at) => at + 1);
+    const next = (): Field | undefined => fields.pop();
+    await Promise.all(
+      readers.map((number) =>
+        this.withClient(number, async (client) => {
+          for (let field = next(); field !== undefined; field = next()) await client.readAll(field);
+        }),
+      ),
+    );
+  }
+
   private async runClient(number: number): Promise<void> {
-    const transport = grpcTransport(systemClock, this.options.endpoints);
+    while (!this.stopped.signal.aborted) {
+      await this.withClient(number, async (client) => {
+        for (let fights = 0; fights < FIGHTS_OF_A_LIFE; fights += 1) {
+          if (!this.stopped.signal.aborted) await client.fight(this.fieldNow());
+        }
+      });
+    }
+  }
+
+  /** Each number begins with another member. */
+  private async withClient(
+    number: number,
+    use: (client: BrokerClient) => Promise<void>,
+  ): Promise<void> {
+    const endpoints = this.options.endpoints();
+    const first = number % endpoints.length;
+    const rotated = [...endpoints.slice(first), ...endpoints.slice(0, first)];
+    const transport = grpcTransport(systemClock, rotated);
     const client = new BrokerClient(this, number, transport);
     try {
-      while (!this.stopped.signal.aborted) await client.fight(this.fieldNow());
+      await use(client);
     } finally {
       await client.stop();
       transport.stop();
@@ -135,6 +170,11 @@ class BrokerClient {
       await this.copy(field, claim);
       await this.readSomething(field);
     }
+  }
+
+  async readAll(field: Field): Promise<void> {
+    await this.readClaim(field);
+    for (const segment of field.segments) await this.readSegment(field, segment);
   }
 
   private async claim(field: Field): Promise<Claim | undefined> {

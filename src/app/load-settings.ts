@@ -162,7 +162,7 @@ function placeOf(
   return `${file.path}:${line}:${col}`;
 }
 
-/** A list is one value of one source: what lies within it has the source of the list. */
+/** A list is one value of one source: what lies within it has the source of the list; what is missing, of its section. */
 function sourceOf(
   dotted: string,
   sources: ReadonlyMap<string, SettingSource>,
@@ -171,7 +171,9 @@ function sourceOf(
     ([known]) =>
       known === dotted || known.startsWith(`${dotted}.`) || dotted.startsWith(`${known}.`),
   );
-  return related?.[1];
+  if (related !== undefined) return related[1];
+  const section = dotted.lastIndexOf('.');
+  return section < 0 ? undefined : sourceOf(dotted.slice(0, section), sources);
 }
 
 /** Where the key stands; of what is missing, where its section or its item stands. */

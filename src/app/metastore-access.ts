@@ -14,10 +14,11 @@ import { ownWritesView } from '../metastore/client/own-writes-view.ts';
 import { MetastoreLedger } from '../metastore/client/segment-ledger.ts';
 import { forgetfulHome } from '../metastore/client/view-home.ts';
 import type { ClientIdentity } from '../metastore/client/settings.ts';
-import { raftHome } from '../metastore/log/raft-log/raft-home.ts';
 import { type Metastore, openMetastore } from '../metastore/member/open-metastore.ts';
 import { catalogService } from '../metastore/service/catalog-service.ts';
 import type { MetastoreClock, SegmentView } from '../uploader/segment-ledger.ts';
+import { logHomeOf } from './log-home.ts';
+import type { NamedStore } from './open-stores.ts';
 import type { Settings } from './settings.ts';
 import { openViewHome } from './view-home.ts';
 
@@ -26,6 +27,8 @@ export interface MetastoreDeps {
   readonly disk: Disk;
   readonly random: Random;
   readonly logger: Logger;
+  /** Where an embedded member over etcd keeps its snapshots, by name. */
+  readonly stores: ReadonlyMap<string, NamedStore>;
 }
 
 export interface MetastoreAccess {
@@ -48,12 +51,13 @@ export async function openMetastoreAccess(
   settings: Pick<Settings, 'metastore' | 'state'>,
   identity: ClientIdentity,
 ): Promise<MetastoreAccess> {
-  const { endpoints, member } = settings.metastore;
+  const { endpoints, member, etcd } = settings.metastore;
   const embedded =
     endpoints === undefined
       ? await openMetastore(deps, member, {
           directory: join(settings.state.dir, 'metastore'),
-          logHome: raftHome(deps, member.log),
+          // A group of its own needs an address that others reach: `logtier metastore`.
+          logHome: logHomeOf(deps, { member, etcd, group: undefined }, deps.stores),
         })
       : undefined;
   const remote = endpoints === undefined ? undefined : grpcTransport(deps.clock, endpoints);

@@ -1,7 +1,5 @@
 // `logtier metastore`: one member of the metastore in a process of its own.
 import { join } from 'node:path';
-import { LogtierError } from '../base/errors.ts';
-import { type GroupPlace, raftHome } from '../metastore/log/raft-log/raft-home.ts';
 import { type Metastore, openMetastore } from '../metastore/member/open-metastore.ts';
 import { catalogRpc } from '../metastore/service/catalog-rpc.ts';
 import { catalogService } from '../metastore/service/catalog-service.ts';
@@ -9,6 +7,7 @@ import { clusterRpc } from '../metastore/service/cluster-rpc.ts';
 import { serveHealth } from '../operator/health-server.ts';
 import { createMetrics } from '../platform/metrics.ts';
 import { defaultServeSettings, serve } from '../rpc/serve.ts';
+import { askSnapshotStore, logHomeOf, openSnapshotStore } from './log-home.ts';
 import { makeStateDirectory, type ProcessDeps, type Running } from './sidecar.ts';
 import type { Settings } from './settings.ts';
 import { StopStack } from './stop-stack.ts';
@@ -28,10 +27,13 @@ async function start(deps: ProcessDeps, settings: Settings, stack: StopStack): P
   const { listen, member: memberSettings } = settings.metastore;
   await makeStateDirectory(deps.disk, settings.state.dir);
   const directory = join(settings.state.dir, 'metastore');
-  const group = groupPlaceOf(settings.metastore.group);
-  const logHome = raftHome(deps, memberSettings.log, group);
+  const registry = createMetrics();
+  const stores = openSnapshotStore({ ...deps, registry }, settings);
+  stack.push('stores', () => Promise.resolve(stores.stop()));
+  const logHome = logHomeOf(deps, settings.metastore, stores.byName);
   const opened = await openMetastore(deps, memberSettings, { directory, logHome });
   stack.push('member', () => opened.stop());
+  stack.push('store check', askSnapshotStore(deps, stores.byName));
   const address = listen.grpc;
   const rpc = await serve(
     { clock: deps.clock, log: deps.logger },
@@ -45,12 +47,11 @@ async function start(deps: ProcessDeps, settings: Settings, stack: StopStack): P
   stack.push('grpc', () => rpc.stop());
   // While the others still reach it, so that they need no election.
   stack.push('leadership', () => handOver(deps, opened));
-  const registry = createMetrics();
   const health = await serveHealth(
     {
       logger: deps.logger,
       notLive: () => [],
-      notReady: () => Promise.resolve(notReady(opened)),
+      notReady: () => Promise.resolve(notReady(opened, settings)),
       metrics: () => registry.print(),
     },
     listen.http,
@@ -61,10 +62,11 @@ async function start(deps: ProcessDeps, settings: Settings, stack: StopStack): P
   return { ...listening, failed: opened.member.failed, stop: () => stack.stop() };
 }
 
-function notReady({ logStatus, group }: Metastore): string[] {
+function notReady({ logStatus, group }: Metastore, { metastore }: Settings): string[] {
   const { failure, leader } = logStatus();
   if (failure !== undefined) return [failure];
   if (leader !== undefined) return [];
+  if (metastore.etcd !== undefined) return ['etcd does not answer'];
   const isNew = group() === undefined;
   return [isNew ? 'a new group begins when all its voters have met' : 'no leader is known'];
 }
@@ -85,16 +87,3 @@ async function handOver({ clock, logger }: ProcessDeps, { group }: Metastore): P
 }
 
 const HAND_OVER_MS = 2_000;
-
-function groupPlaceOf(group: Settings['metastore']['group']): GroupPlace | undefined {
-  if (group === undefined) return undefined;
-  const { id, node, voters } = group;
-  const address = group.address ?? voters.find((voter) => voter.node === node)?.address;
-  if (address === undefined) {
-    throw new LogtierError('INVALID_CONFIG', 'metastore.group.address is missing', {
-      hint: 'a member that is not among the voters says where the others reach it',
-    });
-  }
-  const peers = voters.map((voter) => ({ id: voter.node, address: voter.address }));
-  return { id, nodeId: node, address, voters: peers };
-}

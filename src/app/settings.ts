@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { brokerSettings } from '../broker/settings.ts';
 import { cacheSettings } from '../cache/settings.ts';
 import { fetcherSettings } from '../fetcher/settings.ts';
+import { etcdLogSettings } from '../metastore/log/etcd-log/settings.ts';
 import { metastoreClientSettings } from '../metastore/client/settings.ts';
 import { memberSettings } from '../metastore/member/settings.ts';
 import { storeSettings, transferSettings } from '../store/settings.ts';
@@ -40,11 +41,13 @@ const metastoreListenSettings = z
   })
   .prefault({});
 
+const METASTORE_ID = /^[A-Za-z0-9_-]{22}$/;
+
 const groupSettings = z
   .strictObject({
     id: z
       .string()
-      .regex(/^[A-Za-z0-9_-]{22}$/, 'must be 22 characters of base64url')
+      .regex(METASTORE_ID, 'must be 22 characters of base64url')
       .describe('Id of the metastore, made up once and the same for all members.'),
     node: z
       .int()
@@ -73,6 +76,27 @@ const groupSettings = z
   .optional()
   .describe('The group of several members that this one belongs to. Absent: it is alone.');
 
+function required(hint: string): z.core.$ZodStringParams {
+  return { error: ({ input }) => (input === undefined ? `is missing: ${hint}` : undefined) };
+}
+
+const etcdSettings = etcdLogSettings
+  .safeExtend({
+    metastoreId: z
+      .string(required('the same for all members; `logtier cluster new-id` makes one up'))
+      .regex(METASTORE_ID, 'must be 22 characters of base64url')
+      .describe('Id of the metastore, made up once and the same for all members.'),
+    memberId: z
+      .string(required('a name for this member, such as its host’s'))
+      .regex(/^[A-Za-z0-9._-]{1,63}$/, 'must be up to 63 letters, digits, ".", "_" or "-"')
+      .describe('Name of this member, another one for each; shown to operators.'),
+    store: z
+      .string(required('the name of a store under stores'))
+      .describe('Name of the store that snapshots of the catalog go to; the same for all members.'),
+  })
+  .optional()
+  .describe('An etcd cluster that keeps the log, in place of a group. Absent: members keep it.');
+
 const metastoreSettings = z
   .strictObject({
     endpoints: z
@@ -86,8 +110,13 @@ const metastoreSettings = z
       'Where a metastore member of its own (`logtier metastore`) listens.',
     ),
     group: groupSettings,
+    etcd: etcdSettings,
     member: memberSettings.prefault({}).describe('How a member keeps its log and catalog.'),
     client: metastoreClientSettings.prefault({}).describe('How a sidecar talks to its metastore.'),
+  })
+  .refine(({ group, etcd }) => group === undefined || etcd === undefined, {
+    path: ['etcd'],
+    error: 'cannot stand beside metastore.group: the log is kept by one of them',
   })
   .prefault({});
 
@@ -123,15 +152,13 @@ export const settingsSchema = z
     cache: cacheSettings,
     log: logSettings,
   })
-  .superRefine((settings, context) => {
-    settings.topics.forEach((topic, index) => {
-      if (Object.hasOwn(settings.stores, topic.store)) return;
-      context.addIssue({
-        code: 'custom',
-        path: ['topics', index, 'store'],
-        message: `names no store; there are: ${Object.keys(settings.stores).join(', ') || 'none'}`,
-      });
-    });
+  .superRefine(({ stores, topics, metastore: { etcd } }, context) => {
+    const message = `names no store; there are: ${Object.keys(stores).join(', ') || 'none'}`;
+    const named = topics.map(({ store }, index) => ({ store, path: ['topics', index, 'store'] }));
+    const ofEtcd = etcd && [{ store: etcd.store, path: ['metastore', 'etcd', 'store'] }];
+    for (const { store, path } of [...named, ...(ofEtcd ?? [])]) {
+      if (!Object.hasOwn(stores, store)) context.addIssue({ code: 'custom', path, message });
+    }
   });
 
 export type Settings = z.output<typeof settingsSchema>;

@@ -109,7 +109,7 @@ async function openBase(
   await requireStores(stores.byName, deps.clock, signal);
   stack.push('probe sweeper', startProbeSweeper(deps, stores.byName));
   const client = { clusterId, brokerId, instance: instanceName(deps.random) };
-  const metastore = await openMetastoreAccess(deps, settings, client);
+  const metastore = await openMetastoreAccess({ ...deps, stores: stores.byName }, settings, client);
   stack.push('metastore', () => metastore.stop());
   void metastore.embedded?.member.failed.then((error) => fatal.report(error));
   const broker = await openBrokerView(deps, identity, settings.broker.client);

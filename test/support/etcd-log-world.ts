@@ -33,6 +33,10 @@ export class MemorySnapshots implements SnapshotStore {
 
   async put(name: string, bytes: Uint8Array): Promise<void> {
     await this.beforePut();
+    const kept = this.parts.get(name);
+    if (kept !== undefined && Buffer.compare(kept, bytes) !== 0) {
+      throw new LogtierError('OBJECT_EXISTS', name);
+    }
     this.parts.set(name, Uint8Array.from(bytes));
   }
 
@@ -54,7 +58,9 @@ export class MemorySnapshots implements SnapshotStore {
 
   /** Names without their part numbers. */
   get names(): string[] {
-    return [...new Set([...this.parts.keys()].map((name) => name.split('/')[0]!))];
+    return [
+      ...new Set([...this.parts.keys()].map((name) => name.split('/').slice(0, -1).join('/'))),
+    ];
   }
 }
 
@@ -63,7 +69,12 @@ export interface MemberOptions {
   readonly snapshots?: SnapshotStore;
   readonly settings?: EtcdLogSettings;
   readonly memberId?: string;
-  readonly mayFound?: boolean;
+  /** In its catalog. */
+  readonly applied?: LogIndex;
+  /** Identity of the log it has been in. */
+  readonly known?: string;
+  readonly remember?: (identity: string) => Promise<void>;
+  readonly groupId?: string;
 }
 
 export function openMemberLog(options: MemberOptions): Promise<ReplicatedLog> {
@@ -75,9 +86,11 @@ export function openMemberLog(options: MemberOptions): Promise<ReplicatedLog> {
     snapshots: options.snapshots ?? new MemorySnapshots(),
   };
   return openEtcdLog(deps, options.settings ?? etcdSettings(), {
-    groupId: 'group',
+    groupId: options.groupId ?? 'group',
     memberId: options.memberId ?? 'm1',
-    mayFound: options.mayFound ?? true,
+    applied: options.applied ?? 0n,
+    known: options.known,
+    remember: options.remember ?? (() => Promise.resolve()),
   });
 }
 

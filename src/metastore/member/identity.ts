@@ -38,7 +38,7 @@ export async function metastoreIdOf(
 
 function otherMetastore(directory: string, known: string): LogtierError {
   return new LogtierError('WRONG_CLUSTER', `${directory} belongs to metastore ${known}`, {
-    hint: 'metastore.group.id in the settings names another one',
+    hint: 'metastore.group.id or metastore.etcd.metastoreId names another one',
   });
 }
 

@@ -30,6 +30,21 @@ async function load(
   return loadSettings(nodeDisk, { file, environment, overrides });
 }
 
+const metastoreId = 'aMetastoreIdOf22Chars_';
+const etcd = `
+metastore:
+  etcd:
+    endpoints: [http://127.0.0.1:2379]
+    metastoreId: ${metastoreId}
+    memberId: one
+    store: main
+`;
+const group = `
+  group:
+    id: ${metastoreId}
+    node: 1
+`;
+
 const sound = `
 broker:
   bootstrap: 127.0.0.1:9092
@@ -81,6 +96,51 @@ test.each([
     sound.replace('/data/kafka', 'data'),
     'broker.logDirs.0: must be an absolute path',
   ],
+  [
+    'an etcd beside a group',
+    sound + etcd + group,
+    'metastore.etcd: cannot stand beside metastore.group',
+  ],
+  [
+    'a store for snapshots that is not there',
+    sound + etcd.replace('store: main', 'store: mian'),
+    'metastore.etcd.store: names no store; there are: main',
+  ],
+  [
+    'an etcd without the metastore’s id',
+    sound + etcd.replace(/ +metastoreId.*\n/, ''),
+    'metastore.etcd.metastoreId: is missing: the same for all members',
+  ],
+  [
+    'an etcd without a store',
+    sound + etcd.replace(/ +store.*\n/, ''),
+    'metastore.etcd.store: is missing',
+  ],
+  [
+    'a member without a name',
+    sound + etcd.replace(/ +memberId.*\n/, ''),
+    'metastore.etcd.memberId: is missing',
+  ],
+  [
+    'an id of another form',
+    sound + etcd.replace(metastoreId, 'short'),
+    'metastore.etcd.metastoreId: must be 22 characters',
+  ],
+  [
+    'endpoints of http and https',
+    sound + etcd.replace(':2379', ':2379, https://127.0.0.1:2479'),
+    'metastore.etcd.endpoints: must be all http or all https',
+  ],
+  [
+    'a user without a password',
+    `${sound}${etcd}    user: logtier\n`,
+    'metastore.etcd.passwordFile: user and passwordFile belong together',
+  ],
+  [
+    'a certificate without its key',
+    `${sound}${etcd}    tls: { certFile: /etc/cert.pem }\n`,
+    'metastore.etcd.tls.keyFile: certFile and keyFile belong together',
+  ],
   ['a broken file', 'broker: [', ':1:'],
   ['a list instead of sections', '- a\n', 'must be a mapping of sections'],
 ])('%s is told with file, place and key', async (_what, text, told) => {
@@ -91,6 +151,18 @@ test.each([
   expect(failure).toMatchObject({ code: 'INVALID_CONFIG' });
   expect(String(failure)).toContain(`${file}:`);
   expect(String(failure)).toContain(told);
+});
+
+test('a log in etcd is read with its defaults', async () => {
+  const { settings } = await load(sound + etcd);
+  const { endpoints, prefix, memberId, store } = settings.metastore.etcd ?? {};
+  expect({ endpoints, prefix, memberId, store, id: settings.metastore.etcd?.metastoreId }).toEqual({
+    endpoints: ['http://127.0.0.1:2379'],
+    prefix: '/logtier',
+    memberId: 'one',
+    store: 'main',
+    id: metastoreId,
+  });
 });
 
 test('a missing file is named with how to give another', async () => {

@@ -1,6 +1,11 @@
 import { expect, test } from 'vitest';
+import { objectSnapshots, SNAPSHOT_PREFIX } from '../../../src/app/object-snapshots.ts';
 import { auditStore } from '../../../src/operator/store-audit.ts';
-import { buildObjectKey } from '../../../src/segment/object-key.ts';
+import {
+  buildObjectKey,
+  parseObjectKey,
+  partitionPrefix,
+} from '../../../src/segment/object-key.ts';
 import { bytesSource } from '../../../src/store/byte-source.ts';
 import { nobody } from '../../../src/store/object-store.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
@@ -66,6 +71,23 @@ test('a store that holds what the catalog says has no findings', async () => {
     counts: { objects: 2n, objectBytes: 200n, partitions: 1n, findings: 0n },
     complete: true,
   });
+});
+
+test('parts of a metastore’s snapshots in the same store are neither strays nor counted', async () => {
+  const world = await auditWorld();
+  const snapshots = objectSnapshots(world.store, 'aMetastoreIdOf22Chars_');
+  await snapshots.put('cafe-2/00000000000000000007-00/00000000', Buffer.from('part'), never);
+  expect(await world.audit('main')).toEqual({
+    findings: [],
+    counts: { objects: 2n, objectBytes: 200n, partitions: 1n, findings: 0n },
+    complete: true,
+  });
+  const keys = [...world.store.objects.keys()].filter((key) => key.startsWith(SNAPSHOT_PREFIX));
+  expect(keys).toHaveLength(1);
+  // What the eraser may list or delete stands below a cluster's id, and no id leads here.
+  expect(keys.map(parseObjectKey)).toEqual([undefined]);
+  const place = { topic: 'orders', id, clusterId: SNAPSHOT_PREFIX.replace('/', '') };
+  expect(() => partitionPrefix(place)).toThrow('cannot stand in an object key');
 });
 
 test('objects without a record, missing ones, other sizes and foreign names are told', async () => {

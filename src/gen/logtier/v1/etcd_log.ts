@@ -20,6 +20,8 @@ export interface EtcdLogHead {
   totalBytes: bigint;
   /** etcd's own cluster id when the log was founded: another one means that etcd was restored. */
   etcdClusterId: bigint;
+  /** The first entry comes behind it: 0, or 1 where the founder brought a restored catalog, which counts as entry 1. */
+  beginsAfter: bigint;
 }
 
 /** Key `log/<index of the last command, 20 digits>`: commands taken over in one transaction. */
@@ -51,7 +53,7 @@ export interface EtcdLogSnapshot {
 }
 
 function createBaseEtcdLogHead(): EtcdLogHead {
-  return { lastIndex: 0n, totalBytes: 0n, etcdClusterId: 0n };
+  return { lastIndex: 0n, totalBytes: 0n, etcdClusterId: 0n, beginsAfter: 0n };
 }
 
 export const EtcdLogHead: MessageFns<EtcdLogHead> = {
@@ -73,6 +75,12 @@ export const EtcdLogHead: MessageFns<EtcdLogHead> = {
         throw new globalThis.Error("value provided for field message.etcdClusterId of type uint64 too large");
       }
       writer.uint32(24).uint64(message.etcdClusterId);
+    }
+    if (message.beginsAfter !== 0n) {
+      if (BigInt.asUintN(64, message.beginsAfter) !== message.beginsAfter) {
+        throw new globalThis.Error("value provided for field message.beginsAfter of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.beginsAfter);
     }
     return writer;
   },
@@ -112,6 +120,14 @@ export const EtcdLogHead: MessageFns<EtcdLogHead> = {
             }
 
             message.etcdClusterId = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.beginsAfter = reader.uint64() as bigint;
             continue;
           }
         }

@@ -70,8 +70,10 @@ function batchBehind(head: Head, commands: readonly Uint8Array[], nonce: Uint8Ar
   return { firstIndex, lastIndex, nonce, commands, totalBytes };
 }
 
-function headAfter({ etcdClusterId }: Head, batch: Batch): Omit<Head, 'modRevision'> {
-  return { lastIndex: batch.lastIndex, totalBytes: batch.totalBytes, etcdClusterId };
+function headAfter(before: Head, batch: Batch): Omit<Head, 'modRevision'> {
+  const { etcdClusterId, beginsAfter } = before;
+  const { lastIndex, totalBytes } = batch;
+  return { lastIndex, totalBytes, etcdClusterId, beginsAfter };
 }
 
 function appendTxn(keys: LogKeys, head: Head, batch: Batch): Txn {

@@ -14,9 +14,11 @@ import {
   decodeSnapshotRow,
   entriesOf,
   ETCD_LOG_TERM,
+  type Head,
   type SnapshotRow,
 } from './rows.ts';
 import type { EtcdLogSettings } from './settings.ts';
+import { patientSnapshots } from './patient-snapshots.ts';
 import { readSnapshot, type SnapshotStore } from './snapshot-store.ts';
 
 /** Batches of at most 1 MiB in one answer. */
@@ -127,14 +129,20 @@ class Reader {
     if (next <= this.last + 1n) return undefined;
     const row = ranges[2]?.rows[0];
     const snapshot = row === undefined ? undefined : decodeSnapshotRow(row);
-    if (snapshot === undefined || snapshot.index <= this.last) {
-      throw new LogtierError('COMPACTED', `entry ${this.last + 1n} is gone from etcd`);
+    if (snapshot !== undefined && snapshot.index > this.last) return snapshot;
+    throw this.entryGone(head);
+  }
+
+  private entryGone({ beginsAfter }: Head): LogtierError {
+    if (this.last >= beginsAfter) {
+      return new LogtierError('COMPACTED', `entry ${this.last + 1n} is gone from etcd`);
     }
-    return snapshot;
+    const what = 'the restored catalog that the log begins with is not in the object store yet';
+    return new LogtierError('METASTORE_UNAVAILABLE', what);
   }
 
   private toInstall(row: SnapshotRow): CommittedItem {
-    const { snapshots } = this.deps;
+    const snapshots = patientSnapshots(this.deps, this.deps.snapshots);
     return {
       index: row.index,
       term: ETCD_LOG_TERM,

@@ -28,24 +28,27 @@ export interface EtcdLogPlace {
   readonly groupId: string;
   /** Unique among the members; shown to operators. */
   readonly memberId: string;
-  /** False for a member that has been in the group: a log that is not there is then lost, not new. */
-  readonly mayFound: boolean;
+  /** Newest entry in the member's catalog. */
+  readonly applied: LogIndex;
+  /** Identity of the log that the member has been in: if it is not there, it is lost, not new. */
+  readonly known: string | undefined;
+  /** Durable when it resolves; awaited before the log takes or gives anything. */
+  remember(identity: string): Promise<void>;
 }
 
-/**
- * Waits `commitMs` for etcd, then METASTORE_UNAVAILABLE. CORRUPT_STATE and WRONG_CLUSTER: etcd holds another
- * log, or an older one. Does not own the client.
- */
+/** Waits `commitMs` for etcd, then METASTORE_UNAVAILABLE. Refuses as `findLog` does. Does not own the client. */
 export async function openEtcdLog(
   deps: ReaderDeps,
   settings: EtcdLogSettings,
   place: EtcdLogPlace,
 ): Promise<ReplicatedLog> {
   const keys = logKeys(settings.prefix, place.groupId);
-  const found = await findLog(deps, settings, { keys, mayFound: place.mayFound });
+  const found = await findLog(deps, settings, keys, place);
+  if (found.identity !== place.known) await place.remember(found.identity);
   const client = pinnedClient(deps.client, found.head.etcdClusterId);
   const log = new EtcdLog({ ...deps, client }, settings, { keys, found, memberId: place.memberId });
-  await log.start();
+  // A catalog without the restored content has no snapshot to give.
+  if (place.applied >= found.head.beginsAfter) await log.startUpkeep();
   const { firstIndex, head } = found;
   deps.logger.info({ firstIndex, lastIndex: head.lastIndex }, 'metastore log in etcd opened');
   return log;
@@ -55,6 +58,7 @@ class EtcdLog implements ReplicatedLog {
   private readonly deps: ReaderDeps;
   private readonly settings: EtcdLogSettings;
   private readonly keys: LogKeys;
+  private readonly identity: string;
   private readonly proposals: Proposals;
   private readonly barrier: BarrierGate<LogIndex>;
   private readonly keeper: Keeper;
@@ -77,6 +81,7 @@ class EtcdLog implements ReplicatedLog {
     this.deps = deps;
     this.settings = settings;
     this.keys = keys;
+    this.identity = found.identity;
     this.head = found.head;
     this.firstIndex = found.firstIndex;
     this.proposals = new Proposals(settings, (commands) => this.append(commands));
@@ -84,9 +89,9 @@ class EtcdLog implements ReplicatedLog {
     this.keeper = new Keeper(deps, settings, { key: keys.keeper, memberId });
   }
 
-  /** Once, by `openEtcdLog`. */
-  async start(): Promise<void> {
-    await this.keeper.start();
+  /** From when on it may be the keeper. */
+  startUpkeep(): Promise<void> {
+    return this.keeper.start();
   }
 
   async propose(command: Uint8Array, signal: AbortSignal): Promise<LogIndex> {
@@ -109,6 +114,7 @@ class EtcdLog implements ReplicatedLog {
         row: { readonly modRevision: bigint },
       ) => {
         const { lastIndex, totalBytes } = batch;
+        void this.startUpkeep();
         this.learn({ ...this.head, lastIndex, totalBytes, modRevision: row.modRevision });
       },
       known: () => this.head.lastIndex,
@@ -222,7 +228,7 @@ class EtcdLog implements ReplicatedLog {
     if (provider === undefined || ticket === undefined) return;
     try {
       const deps = { ...this.deps, provider };
-      const upkeep = { keys: this.keys, ticket };
+      const upkeep = { keys: this.keys, identity: this.identity, ticket };
       const first = await takeSnapshot(deps, this.settings, upkeep, this.ended.signal);
       if (first !== undefined) this.firstIndex = first;
     } catch (error) {

@@ -27,7 +27,7 @@ interface Held {
 const ASKS_PER_LEASE = 3;
 
 export class Keeper {
-  /** Who held it when last asked. */
+  /** Who held it when last asked; undefined also while etcd does not answer. */
   holder: string | undefined;
   private readonly deps: KeeperDeps;
   private readonly settings: EtcdLogSettings;
@@ -37,6 +37,7 @@ export class Keeper {
   private held: Held | undefined;
   private asking: Promise<void> | undefined;
   private stopAsking: () => void = () => undefined;
+  private starting: Promise<void> | undefined;
 
   constructor(deps: KeeperDeps, settings: EtcdLogSettings, place: KeeperPlace) {
     this.deps = deps;
@@ -46,11 +47,17 @@ export class Keeper {
     this.value = Buffer.from(`${place.memberId} ${life}`);
   }
 
-  /** Resolves after the first attempt, whatever came of it. */
-  async start(): Promise<void> {
-    const { clock } = this.deps;
+  /** Resolves after the first attempt, whatever came of it. Idempotent. */
+  start(): Promise<void> {
+    this.starting ??= this.startNow();
+    return this.starting;
+  }
+
+  private async startNow(): Promise<void> {
     await this.ask();
-    this.stopAsking = clock.every(this.settings.leaseMs / ASKS_PER_LEASE, () => void this.ask());
+    if (this.stopped.signal.aborted) return;
+    const everyMs = this.settings.leaseMs / ASKS_PER_LEASE;
+    this.stopAsking = this.deps.clock.every(everyMs, () => void this.ask());
   }
 
   /** A guard that holds in etcd as long as this tenure lasts; undefined when we do not hold it. */
@@ -78,6 +85,7 @@ export class Keeper {
     const ask = (): Promise<void> => this.askNow();
     this.asking ??= untilAnswered(this.deps, this.settings, ask, this.stopped.signal)
       .catch((error: unknown) => {
+        this.holder = undefined;
         this.deps.logger.debug({ reason: String(error) }, 'the upkeep of the log is not settled');
       })
       .finally(() => {

@@ -12,6 +12,8 @@ export interface Head {
   readonly lastIndex: LogIndex;
   readonly totalBytes: bigint;
   readonly etcdClusterId: bigint;
+  /** 0, or 1 where a restored catalog stands for entry 1. */
+  readonly beginsAfter: LogIndex;
   readonly modRevision: bigint;
 }
 

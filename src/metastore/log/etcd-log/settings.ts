@@ -1,14 +1,19 @@
 import { z } from 'zod';
 import { byteSize, duration } from '../../../base/units.ts';
 
-const tlsSettings = z.strictObject({
-  caFile: z
-    .string()
-    .optional()
-    .describe('PEM file of the certificate authorities to trust; default: the system’s.'),
-  certFile: z.string().optional().describe('PEM file of our own certificate, for mutual TLS.'),
-  keyFile: z.string().optional().describe('PEM file of the key of `certFile`.'),
-});
+const tlsSettings = z
+  .strictObject({
+    caFile: z
+      .string()
+      .optional()
+      .describe('PEM file of the certificate authorities to trust; default: the system’s.'),
+    certFile: z.string().optional().describe('PEM file of our own certificate, for mutual TLS.'),
+    keyFile: z.string().optional().describe('PEM file of the key of `certFile`.'),
+  })
+  .refine((s) => (s.certFile === undefined) === (s.keyFile === undefined), {
+    path: ['keyFile'],
+    error: 'certFile and keyFile belong together',
+  });
 
 /** An etcd cluster as the home of the metastore's log. */
 export const etcdLogSettings = z

@@ -72,7 +72,7 @@ async function* inParts(
 
 /** OBJECT_CORRUPT, after the last chunk, when it is not what was stored: install nothing before the end. */
 export async function* readSnapshot(
-  store: SnapshotStore,
+  store: Pick<SnapshotStore, 'get'>,
   row: SnapshotRow,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array, void, undefined> {

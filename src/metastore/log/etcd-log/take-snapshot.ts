@@ -21,6 +21,8 @@ export interface SnapshotDeps extends EtcdDeps {
 
 export interface Upkeep {
   readonly keys: LogKeys;
+  /** Of the log: its snapshots are named below it. */
+  readonly identity: string;
   readonly ticket: Guard;
 }
 
@@ -35,13 +37,13 @@ export async function takeSnapshot(
   signal: AbortSignal,
 ): Promise<LogIndex | undefined> {
   const before = await readState(deps, upkeep, signal);
-  const cameBytes = before.totalBytes - (before.snapshot?.totalBytes ?? 0n);
-  if (cameBytes < BigInt(settings.snapshotBytes)) return undefined;
+  if (!isDue(before, settings)) return undefined;
   await cleanUp(deps, upkeep, signal);
   const snapshot = await deps.provider.take(signal);
   try {
     if (snapshot.index <= (before.snapshot?.index ?? 0n)) return undefined;
     const revision = await publish(deps, upkeep, { before, snapshot }, signal);
+    await cleanUp(deps, upkeep, signal);
     const through = snapshot.index - BigInt(settings.keptEntries);
     const firstIndex = await dropEntries(deps, upkeep.keys, through, signal);
     if (settings.compactRevisions) await deps.client.compact(revision, signal);
@@ -54,7 +56,17 @@ export async function takeSnapshot(
 
 interface LogState {
   readonly totalBytes: bigint;
+  readonly beginsAfter: LogIndex;
   readonly snapshot: SnapshotRow | undefined;
+}
+
+/** A restored catalog is due at once: nobody can follow the log without it. */
+function isDue(
+  { totalBytes, beginsAfter, snapshot }: LogState,
+  settings: EtcdLogSettings,
+): boolean {
+  if (snapshot === undefined && beginsAfter > 0n) return true;
+  return totalBytes - (snapshot?.totalBytes ?? 0n) >= BigInt(settings.snapshotBytes);
 }
 
 /** ABORTED when another member does the upkeep by now. */
@@ -70,10 +82,12 @@ async function readState(
   ];
   const result = await client.txn({ guards: [ticket], success: ops, failure: [] }, signal);
   if (!result.succeeded) throw lostTenure();
-  const head = result.ranges[0]?.rows[0];
+  const headRow = result.ranges[0]?.rows[0];
+  const head = headRow === undefined ? undefined : decodeHead(headRow);
   const row = result.ranges[1]?.rows[0];
   return {
-    totalBytes: head === undefined ? 0n : decodeHead(head).totalBytes,
+    totalBytes: head?.totalBytes ?? 0n,
+    beginsAfter: head?.beginsAfter ?? 0n,
     snapshot: row === undefined ? undefined : decodeSnapshotRow(row),
   };
 }
@@ -82,10 +96,12 @@ function lostTenure(): LogtierError {
   return new LogtierError('ABORTED', 'another member does the upkeep of the log now');
 }
 
-/** Parts that no snapshot names: of attempts that failed. */
+/** Parts of this log that no snapshot names: of attempts that failed, and of snapshots before the last two. */
 async function cleanUp(deps: SnapshotDeps, upkeep: Upkeep, signal: AbortSignal): Promise<void> {
   const listed: string[] = [];
-  for await (const name of deps.snapshots.list(signal)) listed.push(name);
+  for await (const name of deps.snapshots.list(signal)) {
+    if (name.startsWith(`${upkeep.identity}/`)) listed.push(name);
+  }
   const { snapshot } = await readState(deps, upkeep, signal);
   const kept = [snapshot?.name, snapshot?.previousName].filter(
     (name) => name !== undefined && name !== '',
@@ -97,12 +113,12 @@ async function cleanUp(deps: SnapshotDeps, upkeep: Upkeep, signal: AbortSignal):
 /** The revision at which the snapshot has its name in etcd. */
 async function publish(
   deps: SnapshotDeps,
-  { keys, ticket }: Upkeep,
+  { keys, identity, ticket }: Upkeep,
   { before, snapshot }: { readonly before: LogState; readonly snapshot: Snapshot },
   signal: AbortSignal,
 ): Promise<bigint> {
   const attempt = Buffer.from(deps.random.bytes(9)).toString('hex');
-  const name = `${String(snapshot.index).padStart(20, '0')}-${attempt}`;
+  const name = `${identity}/${String(snapshot.index).padStart(20, '0')}-${attempt}`;
   const stored = await storeSnapshot(deps.snapshots, name, snapshot, signal);
   const value = encodeSnapshotRow({
     index: snapshot.index,

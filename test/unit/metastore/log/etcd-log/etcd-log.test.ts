@@ -156,7 +156,7 @@ test('another etcd under the same address is refused, running and at the next st
 
 test('a member of an older life does not found a log that was lost', async () => {
   const client = new EtcdFake().connect();
-  await expect(openMemberLog({ client, mayFound: false })).rejects.toMatchObject({
+  await expect(openMemberLog({ client, known: 'cafe-2' })).rejects.toMatchObject({
     code: 'CORRUPT_STATE',
   });
 });
@@ -229,7 +229,9 @@ test('a store that fails cuts nothing, and what it left behind goes with the nex
   log.serveSnapshotsOf(taking);
   await propose(log, 9);
   snapshots.beforePut = () => Promise.reject(new Error('no store'));
-  snapshots.parts.set('00000000000000000003-dead/00000000', encode('left over'));
+  const identity = `${etcd.clusterId.toString(16)}-${etcd.rows.get('/logtier/group/head')!.createRevision}`;
+  snapshots.parts.set(`${identity}/00000000000000000003-dead/00000000`, encode('left over'));
+  snapshots.parts.set('cafe-99/00000000000000000003-live/00000000', encode('of another log'));
   await log.compact({ index: 4n, makeDurable: durable });
   await expect.poll(() => isTaken, { timeout: 30_000 }).toBe(true);
   expect(await itemsUpTo(log, 0n, 3n)).toContain('1');
@@ -239,7 +241,12 @@ test('a store that fails cuts nothing, and what it left behind goes with the nex
     await log.compact({ index, makeDurable: durable });
     return snapshots.names;
   };
-  await expect.poll(again, { timeout: 30_000 }).toEqual([expect.stringMatching(/^0{18}1\d-/)]);
+  await expect
+    .poll(again, { timeout: 30_000 })
+    .toEqual([
+      'cafe-99/00000000000000000003-live',
+      expect.stringMatching(new RegExp(`^${identity}/0{18}1\\d-`)),
+    ]);
   await log.stop();
 });
 

@@ -13,7 +13,7 @@ import type { Revision } from '../../segment/ids.ts';
 import type { KvWrite } from '../engine/kv-engine.ts';
 import { advanceClock } from './clock.ts';
 import { clusterNumberOf } from './clusters.ts';
-import { Draft } from './draft.ts';
+import { Draft, type DraftWrite } from './draft.ts';
 import type { EngineBase } from './engine-base.ts';
 import { isIndexKey } from './index-keys.ts';
 import { withMark } from './hash-marks.ts';
@@ -21,7 +21,6 @@ import { clusterKey, feedKey, stateKey } from './keys.ts';
 import { MAX_COMMAND_BYTES } from './limits.ts';
 import { refusal } from './outcome.ts';
 import { furtherKeysOf, keysOf } from './prefetch.ts';
-import { encodeRow } from './row.ts';
 import { refuseAll, runCommand } from './run-command.ts';
 
 /** An entry of the replicated log; an empty command opens a term. */
@@ -40,7 +39,7 @@ export interface RevisionEvents {
 export interface AppliedBatch {
   readonly state: CatalogState;
   /** To be written as one batch of the engine: they carry the applied index. */
-  readonly writes: readonly KvWrite[];
+  readonly writes: readonly DraftWrite[];
   /** By index of the log. */
   readonly results: ReadonlyMap<bigint, CommandResult>;
   readonly revisions: readonly RevisionEvents[];
@@ -73,12 +72,8 @@ export async function applyEntries(
       revisions.push({ revision, events: applied.events });
     }
   }
-  const stateRow: KvWrite = {
-    kind: 'put',
-    key: stateKey(),
-    value: encodeRow(CatalogState, state),
-  };
-  return { state, writes: [...batch.writes, stateRow], results, revisions };
+  batch.put(CatalogState, stateKey(), state);
+  return { state, writes: batch.writes, results, revisions };
 }
 
 function decodeEntry(entry: CommittedEntry): Decoded {
@@ -102,13 +97,13 @@ async function prefetch(base: EngineBase, decoded: readonly Decoded[]): Promise<
   await base.prefetch(commands.map(({ clusterId }) => clusterKey(clusterId)));
   const clusters = new Map<Command, number>();
   for (const command of commands) {
-    const row = await base.get(clusterKey(command.clusterId));
-    if (row !== undefined) clusters.set(command, clusterNumberOf(row));
+    const row = base.known(clusterKey(command.clusterId));
+    if (row !== undefined) clusters.set(command, clusterNumberOf(row.value));
   }
-  for (const keysOfStep of [keysOf, furtherKeysOf.bind(undefined, base)]) {
-    await base.prefetch(
-      [...clusters].flatMap(([command, cluster]) => keysOfStep(cluster, command)),
-    );
+  for (const keysOfStep of [keysOf, furtherKeysOf]) {
+    const keys: Uint8Array[] = [];
+    for (const [command, cluster] of clusters) keys.push(...keysOfStep(base, cluster, command));
+    await base.prefetch(keys);
   }
 }
 

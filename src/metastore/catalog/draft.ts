@@ -2,7 +2,7 @@
 // command began: going back to it leaves no trace, which is how a command's operations are all applied or none.
 import type { KvRange, KvWrite } from '../engine/kv-engine.ts';
 import type { KeyRange } from './keys.ts';
-import { decodeRow, encodeRow, type RowCodec } from './row.ts';
+import { encodeRow, type RowCodec, rowOf, type StoredRow } from './row.ts';
 
 export interface DraftEntry {
   readonly key: Uint8Array;
@@ -19,7 +19,7 @@ export function isPromise<Value>(soon: Soon<Value>): soon is Promise<Value> {
 /** What lies under a draft. */
 export interface DraftBase {
   /** `name` is `nameOf(key)`. */
-  find(key: Uint8Array, name: string): Soon<Uint8Array | undefined>;
+  find(key: Uint8Array, name: string): Soon<StoredRow | undefined>;
   entries(range: KvRange): Promise<readonly DraftEntry[]>;
 }
 
@@ -40,14 +40,17 @@ interface NamedRange {
   readonly to: string;
 }
 
-/** The newest write of a key: a put or a delete. */
-type Change = Exclude<KvWrite, { readonly kind: 'deleteRange' }>;
+/** The newest write of a key. */
+export type Change =
+  | (StoredRow & { readonly kind: 'put'; readonly key: Uint8Array; readonly name: string })
+  | { readonly kind: 'delete'; readonly key: Uint8Array; readonly name: string };
+
+/** As a draft hands it on: knows the name of its key. */
+export type DraftWrite = Change | Extract<KvWrite, { readonly kind: 'deleteRange' }>;
 
 /** What takes one write back. */
 interface Step {
-  readonly write: KvWrite;
-  /** Of its key; empty for a range. */
-  readonly name: string;
+  readonly write: DraftWrite;
   /** What the write replaced. */
   readonly before: Change | undefined;
   /** What a range dropped. */
@@ -77,23 +80,20 @@ export class Draft {
   }
 
   get(key: Uint8Array): Soon<Uint8Array | undefined> {
-    const name = nameOf(key);
-    const change = this.changes.get(name);
-    if (change !== undefined) return change.kind === 'put' ? change.value : undefined;
-    const isDropped = this.droppedRanges.some((range) => isWithin(name, range));
-    return isDropped ? undefined : this.base.find(key, name);
+    const found = this.find(key);
+    return isPromise(found) ? found.then((stored) => stored?.value) : found?.value;
   }
 
   row<Row>(codec: RowCodec<Row>, key: Uint8Array): Soon<Row | undefined> {
-    const found = this.get(key);
+    const found = this.find(key);
     if (found === undefined) return undefined;
-    if (!isPromise(found)) return decodeRow(codec, found);
-    return found.then((bytes) => (bytes === undefined ? undefined : decodeRow(codec, bytes)));
+    if (!isPromise(found)) return rowOf(codec, found);
+    return found.then((stored) => (stored === undefined ? undefined : rowOf(codec, stored)));
   }
 
   has(key: Uint8Array): Soon<boolean> {
-    const found = this.get(key);
-    return isPromise(found) ? found.then((bytes) => bytes !== undefined) : found !== undefined;
+    const found = this.find(key);
+    return isPromise(found) ? found.then((stored) => stored !== undefined) : found !== undefined;
   }
 
   /** All at once: for ranges that a limit keeps short. */
@@ -118,15 +118,16 @@ export class Draft {
   }
 
   put<Row>(codec: RowCodec<Row>, key: Uint8Array, row: Row): void {
-    this.putBytes(key, encodeRow(codec, row));
+    const value = encodeRow(codec, row);
+    this.change({ kind: 'put', key, value, name: nameOf(key), codec, row });
   }
 
   putBytes(key: Uint8Array, value: Uint8Array): void {
-    this.change({ kind: 'put', key, value });
+    this.change({ kind: 'put', key, value, name: nameOf(key) });
   }
 
   delete(key: Uint8Array): void {
-    this.change({ kind: 'delete', key });
+    this.change({ kind: 'delete', key, name: nameOf(key) });
   }
 
   deleteRange({ from, to }: KeyRange): void {
@@ -134,8 +135,8 @@ export class Draft {
     const dropped = [...this.changes].filter(([name]) => isWithin(name, range));
     for (const [name] of dropped) this.changes.delete(name);
     this.droppedRanges.push(range);
-    const write: KvWrite = { kind: 'deleteRange', from, to };
-    this.steps.push({ write, name: '', before: undefined, dropped });
+    const write: DraftWrite = { kind: 'deleteRange', from, to };
+    this.steps.push({ write, before: undefined, dropped });
   }
 
   savepoint(): Savepoint {
@@ -148,36 +149,43 @@ export class Draft {
   }
 
   /** In the order they were made, each of them: what the hash chain covers. */
-  writesSince(from: Savepoint): KvWrite[] {
+  writesSince(from: Savepoint): DraftWrite[] {
     return this.steps.slice(from).map(({ write }) => write);
   }
 
   /** What goes to the engine: of a key that was written more than once its last write alone. */
-  get writes(): KvWrite[] {
+  get writes(): DraftWrite[] {
     const written = new Set<string>();
-    const last: KvWrite[] = [];
-    for (const { write, name } of this.steps.toReversed()) {
-      if (write.kind !== 'deleteRange') {
-        if (written.has(name)) continue;
-        written.add(name);
-      }
+    const last: DraftWrite[] = [];
+    for (let at = this.steps.length - 1; at >= 0; at -= 1) {
+      const write = this.steps[at]?.write;
+      if (write === undefined || (write.kind !== 'deleteRange' && written.has(write.name)))
+        continue;
+      if (write.kind !== 'deleteRange') written.add(write.name);
       last.push(write);
     }
     return last.toReversed();
   }
 
-  private change(write: Change): void {
-    const name = nameOf(write.key);
-    const before = this.changes.get(name);
-    this.changes.set(name, write);
-    this.steps.push({ write, name, before, dropped: NOTHING_DROPPED });
+  private find(key: Uint8Array): Soon<StoredRow | undefined> {
+    const name = nameOf(key);
+    const change = this.changes.get(name);
+    if (change !== undefined) return change.kind === 'put' ? change : undefined;
+    const isDropped = this.droppedRanges.some((range) => isWithin(name, range));
+    return isDropped ? undefined : this.base.find(key, name);
   }
 
-  private takeBack({ write, name, before, dropped }: Step): void {
+  private change(write: Change): void {
+    const before = this.changes.get(write.name);
+    this.changes.set(write.name, write);
+    this.steps.push({ write, before, dropped: NOTHING_DROPPED });
+  }
+
+  private takeBack({ write, before, dropped }: Step): void {
     if (write.kind === 'deleteRange') {
       this.droppedRanges.pop();
-      for (const [each, change] of dropped) this.changes.set(each, change);
-    } else if (before === undefined) this.changes.delete(name);
-    else this.changes.set(name, before);
+      for (const [name, change] of dropped) this.changes.set(name, change);
+    } else if (before === undefined) this.changes.delete(write.name);
+    else this.changes.set(write.name, before);
   }
 }

@@ -1,11 +1,12 @@
 // The engine under the drafts of batch after batch: rows that commands ask for again and again stay in memory,
 // kept by what is written, and what a batch will surely ask for beside them is read in one hop.
-import type { KvRange, KvReader, KvWrite } from '../engine/kv-engine.ts';
-import { type DraftBase, type DraftEntry, nameOf, type Soon } from './draft.ts';
-import { TABLE } from './keys.ts';
+import type { KvRange, KvReader } from '../engine/kv-engine.ts';
+import { type DraftBase, type DraftEntry, type DraftWrite, nameOf, type Soon } from './draft.ts';
+import { type PartitionAddress, TABLE } from './keys.ts';
+import type { StoredRow } from './row.ts';
 
-/** Of a row in memory, beside key and value. */
-const OVERHEAD_BYTES = 160;
+/** Of a row in memory, beside key and value: what it was decoded to, too. */
+const OVERHEAD_BYTES = 1024;
 
 const DEFAULT_BYTES = 64 * 2 ** 20;
 
@@ -25,7 +26,7 @@ const READ_TABLES: ReadonlySet<number> = new Set([
 ]);
 
 /** Undefined: the engine has no such row. */
-type Row = Uint8Array | undefined;
+type Row = StoredRow | undefined;
 
 export class EngineBase implements DraftBase {
   private readonly reader: KvReader;
@@ -34,6 +35,8 @@ export class EngineBase implements DraftBase {
   private recent = new Map<string, Row>();
   private older = new Map<string, Row>();
   private recentBytes = 0;
+  /** Of which the rows without a segment's id were asked for lately. */
+  private readonly warm = new Set<PartitionAddress>();
 
   /** `reader` changes by what `applied` is told only. */
   constructor(reader: KvReader, maxBytes = DEFAULT_BYTES) {
@@ -52,14 +55,23 @@ export class EngineBase implements DraftBase {
     const values = await this.reader.getMany([...missing.values()]);
     let at = 0;
     for (const name of missing.keys()) {
-      this.keep(name, values[at]);
+      this.keep(name, storedOf(values[at]));
       at += 1;
     }
     this.makeRoom();
   }
 
-  get(key: Uint8Array): Soon<Row> {
-    return this.find(key, nameOf(key));
+  /** What is in memory of a row; undefined also when nothing is. */
+  known(key: Uint8Array): Row {
+    const name = nameOf(key);
+    return this.isKnown(name) ? this.recent.get(name) : undefined;
+  }
+
+  /** Whether the partition's own rows are in memory, most likely; from now on they are. */
+  warmUp(address: PartitionAddress): boolean {
+    if (this.warm.has(address)) return true;
+    this.warm.add(address);
+    return false;
   }
 
   find(key: Uint8Array, name: string): Soon<Row> {
@@ -75,11 +87,12 @@ export class EngineBase implements DraftBase {
   }
 
   /** `reader` has these writes now. */
-  applied(writes: readonly KvWrite[]): void {
+  applied(writes: readonly DraftWrite[]): void {
     for (const write of writes) {
       // Topics and history go by ranges, seldom.
       if (write.kind === 'deleteRange') this.clear();
-      else this.change(write);
+      else if (isRead(write.key)) this.keep(write.name, write.kind === 'put' ? write : undefined);
+      else this.forget(write.name);
     }
     this.makeRoom();
   }
@@ -89,12 +102,13 @@ export class EngineBase implements DraftBase {
     this.recent.clear();
     this.older.clear();
     this.recentBytes = 0;
+    this.warm.clear();
   }
 
   private async fetch(key: Uint8Array, name: string): Promise<Row> {
-    const value = await this.reader.get(key);
-    this.keep(name, value);
-    return value;
+    const row = storedOf(await this.reader.get(key));
+    this.keep(name, row);
+    return row;
   }
 
   private isKnown(name: string): boolean {
@@ -104,18 +118,15 @@ export class EngineBase implements DraftBase {
     return true;
   }
 
-  private change(write: Exclude<KvWrite, { readonly kind: 'deleteRange' }>): void {
-    if (!READ_TABLES.has(write.key[0] ?? 0)) {
-      // Seldom read, and then by a command that came again: never from here.
-      const name = nameOf(write.key);
-      this.recent.delete(name);
-      this.older.delete(name);
-    } else this.keep(nameOf(write.key), write.kind === 'put' ? write.value : undefined);
+  /** Seldom read, and then by a command that came again. */
+  private forget(name: string): void {
+    this.recent.delete(name);
+    this.older.delete(name);
   }
 
   private keep(name: string, row: Row): void {
     this.recent.set(name, row);
-    this.recentBytes += name.length + (row?.length ?? 0) + OVERHEAD_BYTES;
+    this.recentBytes += name.length + (row?.value.length ?? 0) + OVERHEAD_BYTES;
   }
 
   /** Between batches only: what a batch has read it finds again. */
@@ -124,5 +135,14 @@ export class EngineBase implements DraftBase {
     this.older = this.recent;
     this.recent = new Map();
     this.recentBytes = 0;
+    this.warm.clear();
   }
+}
+
+function storedOf(value: Uint8Array | undefined): Row {
+  return value === undefined ? undefined : { value };
+}
+
+function isRead(key: Uint8Array): boolean {
+  return READ_TABLES.has(key[0] ?? 0);
 }

@@ -147,8 +147,17 @@ function topicFields(cluster: number, topicId: TopicId): readonly Field[] {
   return [cluster, uuid(topicId)];
 }
 
-export function partitionFields(address: PartitionAddress): readonly Field[] {
-  return [address.cluster, uuid(address.topicId), address.partition];
+/** Cluster, topic and partition of addresses seen lately, as keys hold them. */
+const knownFields = new WeakMap<PartitionAddress, readonly [Uint8Array]>();
+
+export function partitionFields(address: PartitionAddress): readonly [Uint8Array] {
+  const known = knownFields.get(address);
+  if (known !== undefined) return known;
+  const { cluster, topicId, partition } = address;
+  // The table byte of a key goes before them.
+  const fields = [key(0, cluster, uuid(topicId), partition).subarray(1)] as const;
+  knownFields.set(address, fields);
+  return fields;
 }
 
 export const stateKey = (): Uint8Array => key(TABLE.state);

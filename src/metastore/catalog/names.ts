@@ -27,13 +27,25 @@ export function parseSegmentId(text: string): SegmentId | undefined {
   return unlessThrown(() => segmentId(text));
 }
 
+/** Partitions named lately, one object each: what is known of a partition is kept by it. */
+const knownAddresses = new Map<string, PartitionAddress>();
+const MAX_KNOWN_ADDRESSES = 8192;
+
 export function parseAddress(
   cluster: number,
   ref: PartitionRef | undefined,
 ): PartitionAddress | undefined {
   if (ref === undefined || ref.partition >= PARTITIONS) return undefined;
+  const { partition } = ref;
+  const name = `${ref.topicId}/${partition}/${cluster}`;
+  const known = knownAddresses.get(name);
+  if (known !== undefined) return known;
   const id = parseTopicId(ref.topicId);
-  return id === undefined ? undefined : { cluster, topicId: id, partition: ref.partition };
+  if (id === undefined) return undefined;
+  const address = { cluster, topicId: id, partition };
+  if (knownAddresses.size >= MAX_KNOWN_ADDRESSES) knownAddresses.clear();
+  knownAddresses.set(name, address);
+  return address;
 }
 
 export function isTopicName(name: string): boolean {

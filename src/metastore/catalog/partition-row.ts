@@ -6,22 +6,24 @@ import {
   TopicRow,
   TopicTombstone,
 } from '../../gen/logtier/v1/catalog_command.ts';
+import type { KvReader } from '../engine/kv-engine.ts';
+import type { Soon } from './draft.ts';
 import type { PartitionAddress } from './keys.ts';
 import { claimKey, lineageKey, remoteStartKey, tombstoneKey, topicKey } from './keys.ts';
-import type { Soon } from './draft.ts';
 import { decodeRow, type RowCodec } from './row.ts';
 
 interface RowSource {
-  get(key: Uint8Array): Soon<Uint8Array | undefined>;
+  row<Row>(codec: RowCodec<Row>, key: Uint8Array): Soon<Row | undefined>;
 }
 
-async function row<Row>(
-  source: RowSource,
-  codec: RowCodec<Row>,
-  key: Uint8Array,
-): Promise<Row | undefined> {
-  const bytes = await source.get(key);
-  return bytes === undefined ? undefined : decodeRow(codec, bytes);
+/** Rows of an engine as a draft gives them. */
+export function rowsOf(reader: Pick<KvReader, 'get'>): RowSource {
+  return {
+    row: async (codec, key) => {
+      const bytes = await reader.get(key);
+      return bytes === undefined ? undefined : decodeRow(codec, bytes);
+    },
+  };
 }
 
 /** Everything but the segments; undefined for a partition that was never claimed. */
@@ -29,13 +31,13 @@ export async function partitionRow(
   source: RowSource,
   address: PartitionAddress,
 ): Promise<PartitionRow | undefined> {
-  const claim = await row(source, ClaimRow, claimKey(address));
+  const claim = await source.row(ClaimRow, claimKey(address));
   if (claim === undefined) return undefined;
   const { cluster, topicId, partition } = address;
-  const topic = await row(source, TopicRow, topicKey(cluster, topicId));
-  const lineage = await row(source, StoredLineage, lineageKey(address));
-  const start = await row(source, RemoteStartRow, remoteStartKey(address));
-  const tombstone = await row(source, TopicTombstone, tombstoneKey(cluster, topicId));
+  const topic = await source.row(TopicRow, topicKey(cluster, topicId));
+  const lineage = await source.row(StoredLineage, lineageKey(address));
+  const start = await source.row(RemoteStartRow, remoteStartKey(address));
+  const tombstone = await source.row(TopicTombstone, tombstoneKey(cluster, topicId));
   return {
     partition: { topicId, partition },
     topic: topic?.name ?? '',

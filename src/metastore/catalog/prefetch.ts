@@ -6,7 +6,6 @@ import {
   type Op,
   SegmentRecord,
 } from '../../gen/logtier/v1/catalog_command.ts';
-import { isPromise } from './draft.ts';
 import type { EngineBase } from './engine-base.ts';
 import { epochKey } from './index-keys.ts';
 import {
@@ -22,12 +21,12 @@ import {
   totalsKey,
 } from './keys.ts';
 import { parseAddress, parseSegmentId } from './names.ts';
-import { decodeRow } from './row.ts';
+import { rowOf } from './row.ts';
 
-export function keysOf(cluster: number, command: Command): Uint8Array[] {
+export function keysOf(base: EngineBase, cluster: number, command: Command): Uint8Array[] {
   const { clientId } = command;
   const keys = clientId === 0n ? [] : [sessionKey(clientId)];
-  for (const { op } of command.ops) keys.push(...keysOfOp(cluster, op));
+  for (const { op } of command.ops) keys.push(...keysOfOp(base, cluster, op));
   return keys;
 }
 
@@ -40,8 +39,8 @@ export function furtherKeysOf(base: EngineBase, cluster: number, command: Comman
 
 /** Only a command that came before has an answer already. */
 function keysOfRepeat(base: EngineBase, { clientId, seq }: Command): Uint8Array[] {
-  const session = clientId === 0n ? undefined : known(base, sessionKey(clientId));
-  if (session === undefined || seq > decodeRow(ClientSession, session).highestSeq) return [];
+  const session = clientId === 0n ? undefined : base.known(sessionKey(clientId));
+  if (session === undefined || seq > rowOf(ClientSession, session).highestSeq) return [];
   return [answerKey(clientId, seq)];
 }
 
@@ -53,17 +52,12 @@ function epochKeysOf(base: EngineBase, cluster: number, op: Op['op']): Uint8Arra
   const address = named === '' ? undefined : parseAddress(cluster, partitionOf(value));
   const id = address === undefined ? undefined : parseSegmentId(named);
   if (address === undefined || id === undefined) return [];
-  const row = known(base, segmentKey(address, id));
+  const row = base.known(segmentKey(address, id));
   if (row === undefined) return [];
-  return decodeRow(SegmentRecord, row).epochs.map(({ epoch }) => epochKey(address, epoch));
+  return rowOf(SegmentRecord, row).epochs.map(({ epoch }) => epochKey(address, epoch));
 }
 
-function known(base: EngineBase, key: Uint8Array): Uint8Array | undefined {
-  const row = base.get(key);
-  return isPromise(row) ? undefined : row;
-}
-
-function keysOfOp(cluster: number, op: Op['op']): Uint8Array[] {
+function keysOfOp(base: EngineBase, cluster: number, op: Op['op']): Uint8Array[] {
   if (op === undefined) return [];
   const value = op.$case === 'startCopy' ? op.value.segment : op.value;
   if (value === undefined) return [];
@@ -73,9 +67,10 @@ function keysOfOp(cluster: number, op: Op['op']): Uint8Array[] {
   const named = segmentOf(value);
   const id = named === '' ? undefined : parseSegmentId(named);
   const ofSegment = id === undefined ? [] : [segmentKey(address, id), eraseKey(address, id)];
+  const keys = [...ofSegment, ...epochsOf(value).map((epoch) => epochKey(address, epoch))];
+  if (base.warmUp(address)) return keys;
   return [
-    ...ofSegment,
-    ...epochsOf(value).map((epoch) => epochKey(address, epoch)),
+    ...keys,
     claimKey(address),
     tombstoneKey(cluster, address.topicId),
     topicKey(cluster, address.topicId),

@@ -32,3 +32,25 @@ export function decodeRow<Row>(codec: RowCodec<Row>, bytes: Uint8Array): Row {
   }
   return codec.decode(bytes.subarray(1));
 }
+
+/** A row as it is stored, with what it was decoded to once it was. Neither is ever changed. */
+export interface StoredRow {
+  readonly value: Uint8Array;
+  codec?: object;
+  row?: unknown;
+}
+
+export function rowOf<Row>(codec: RowCodec<Row>, stored: StoredRow): Row {
+  if (isDecodedBy(codec, stored)) return stored.row;
+  const row = decodeRow(codec, stored.value);
+  stored.codec = codec;
+  stored.row = row;
+  return row;
+}
+
+function isDecodedBy<Row>(
+  codec: RowCodec<Row>,
+  stored: StoredRow,
+): stored is StoredRow & { readonly row: Row } {
+  return stored.codec === codec;
+}

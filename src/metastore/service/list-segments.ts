@@ -10,7 +10,7 @@ import {
   segmentKeyFromIndex,
 } from '../catalog/keys.ts';
 import { parseAddress } from '../catalog/names.ts';
-import { partitionRow } from '../catalog/partition-row.ts';
+import { partitionRow, rowsOf } from '../catalog/partition-row.ts';
 import { decodeRow } from '../catalog/row.ts';
 import { readState, revisionOf } from '../catalog/state.ts';
 import type { KvSnapshot } from '../engine/kv-engine.ts';
@@ -32,7 +32,8 @@ export async function* listSegments(
     const revision = revisionOf(state);
     const cluster = await clusterNumber(snapshot, request.clusterId);
     const address = cluster === undefined ? undefined : parseAddress(cluster, request.partition);
-    const partition = address === undefined ? undefined : await partitionRow(snapshot, address);
+    const partition =
+      address === undefined ? undefined : await partitionRow(rowsOf(snapshot), address);
     if (address === undefined || partition === undefined) {
       yield { revision, partition: undefined, segments: [], last: true };
       return;

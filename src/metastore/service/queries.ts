@@ -36,7 +36,7 @@ import {
   totalsKey,
 } from '../catalog/keys.ts';
 import { parseAddress, parseSegmentId } from '../catalog/names.ts';
-import { partitionRow } from '../catalog/partition-row.ts';
+import { partitionRow, rowsOf } from '../catalog/partition-row.ts';
 import { decodeRow } from '../catalog/row.ts';
 import type { KvReader } from '../engine/kv-engine.ts';
 
@@ -64,7 +64,7 @@ export async function answerPartition(
   query: PartitionQuery,
 ): Promise<PartitionAnswer> {
   const address = parseAddress(cluster, query.partition);
-  const partition = address === undefined ? undefined : await partitionRow(reader, address);
+  const partition = address === undefined ? undefined : await partitionRow(rowsOf(reader), address);
   return { partition };
 }
 
@@ -78,7 +78,7 @@ export async function answerPartitions(
   for (const range of await claimRanges(reader, cluster, query)) {
     for await (const { value } of reader.range({ ...range, limit: limit + 1 - rows.length })) {
       const address = parseAddress(cluster, decodeRow(ClaimRow, value).partition);
-      const row = address === undefined ? undefined : await partitionRow(reader, address);
+      const row = address === undefined ? undefined : await partitionRow(rowsOf(reader), address);
       if (row !== undefined) rows.push(row);
     }
     if (rows.length > limit) break;

@@ -7,7 +7,7 @@ import {
   TopicMode,
 } from '../../../../src/gen/logtier/v1/catalog_command.ts';
 import { claimKey, segmentKey } from '../../../../src/metastore/catalog/keys.ts';
-import { partitionRow } from '../../../../src/metastore/catalog/partition-row.ts';
+import { partitionRow, rowsOf } from '../../../../src/metastore/catalog/partition-row.ts';
 import { decodeRow } from '../../../../src/metastore/catalog/row.ts';
 import { segmentId, topicId } from '../../../../src/segment/ids.ts';
 import {
@@ -24,7 +24,7 @@ import {
 const ADDRESS = { cluster: 1, topicId: topicId(TOPIC_ID), partition: 0 };
 
 async function rowOf(world: CatalogWorld): Promise<PartitionRow> {
-  return (await partitionRow(world.engine, ADDRESS))!;
+  return (await partitionRow(rowsOf(world.engine), ADDRESS))!;
 }
 
 async function recordOf(world: CatalogWorld, id: string): Promise<SegmentRecord> {

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { OpenedLog } from '../../../../../src/metastore/log/log-home.ts';
 import type { GroupControl } from '../../../../../src/metastore/log/raft-log/group-control.ts';
 import { raftHome } from '../../../../../src/metastore/log/raft-log/raft-home.ts';
+import { isSnapshot } from '../../../../../src/metastore/log/replicated-log.ts';
 import { raftLogSettings } from '../../../../../src/metastore/log/raft-log/settings.ts';
 import { systemClock } from '../../../../../src/platform/clock.ts';
 import { nodeDisk } from '../../../../../src/platform/disk.ts';
@@ -52,6 +53,14 @@ async function start(id: number, voterIds: readonly number[] = [1, 2, 3]): Promi
   const one = { ...opened, server };
   running.set(id, one);
   return one;
+}
+
+/** Member 1 of a metastore that knows of no group. */
+async function startAlone(): Promise<OpenedLog> {
+  const directory = join(scratch, '1');
+  await mkdir(directory, { recursive: true });
+  const applied = { index: 0n, term: 0n };
+  return await raftHome(deps, settings).open({ directory, metastoreId: 'the-group', applied });
 }
 
 async function stop(id: number): Promise<void> {
@@ -133,6 +142,33 @@ test('a lost voter is replaced under a new number', async () => {
   expect(lead.membership.confState.voters).toEqual([1, 2, 4]);
   expect(lead.membership.directories.get(4)).toBe(directory);
   await commit('with the new one');
+});
+
+test('a metastore that began alone gets its address with its settings, and takes in others', async () => {
+  const alone = await startAlone();
+  const index = await alone.log.propose(new TextEncoder().encode('alone'), NEVER);
+  await alone.log.stop();
+  await start(1, []);
+  await start(2, []);
+  const lead = await leader();
+  await vi.waitUntil(() => lead.membership.addresses.get(1) === addressOf(1), PATIENCE);
+  const two = { id: 2, address: addressOf(2) };
+  const directory = await lead.introduce(two, NEVER);
+  await lead.changeGroup({ kind: 'addLearner', ...two, directory }, NEVER);
+  await vi.waitUntil(
+    () =>
+      lead.changeGroup({ kind: 'promote', id: 2 }, NEVER).then(
+        () => true,
+        () => false,
+      ),
+    PATIENCE,
+  );
+  await vi.waitUntil(() => running.get(2)!.log.status().committed > index, PATIENCE);
+  for await (const item of running.get(2)!.log.committed(index - 1n)) {
+    if (isSnapshot(item)) throw new Error('the log begins with its first entry');
+    expect(new TextDecoder().decode(item[0]?.command)).toBe('alone');
+    break;
+  }
 });
 
 test('who asks for a member under a number or address of another is told so', async () => {

@@ -4,7 +4,10 @@ import { type Metastore, openMetastore } from '../metastore/member/open-metastor
 import { catalogRpc } from '../metastore/service/catalog-rpc.ts';
 import { catalogService } from '../metastore/service/catalog-service.ts';
 import { clusterRpc } from '../metastore/service/cluster-rpc.ts';
+import { MemberMeter } from '../metastore/service/measure-member.ts';
+import { metastoreMetrics } from '../metastore/service/metrics.ts';
 import { serveHealth } from '../operator/health-server.ts';
+import { operatorMetrics } from '../operator/metrics.ts';
 import { createMetrics } from '../platform/metrics.ts';
 import { defaultServeSettings, serve } from '../rpc/serve.ts';
 import { askSnapshotStore, logHomeOf, openSnapshotStore } from './log-home.ts';
@@ -33,6 +36,9 @@ async function start(deps: ProcessDeps, settings: Settings, stack: StopStack): P
   const logHome = logHomeOf(deps, settings.metastore, stores.byName);
   const opened = await openMetastore(deps, memberSettings, { directory, logHome });
   stack.push('member', () => opened.stop());
+  const meter = new MemberMeter(opened, registry.live(metastoreMetrics));
+  const { build_info } = registry.live({ build_info: operatorMetrics.build_info });
+  build_info.set(1, { version: VERSION, role: 'metastore' });
   stack.push('store check', askSnapshotStore(deps, stores.byName));
   const address = listen.grpc;
   const rpc = await serve(
@@ -52,7 +58,10 @@ async function start(deps: ProcessDeps, settings: Settings, stack: StopStack): P
       logger: deps.logger,
       notLive: () => [],
       notReady: () => Promise.resolve(notReady(opened, settings)),
-      metrics: () => registry.print(),
+      metrics: () => {
+        meter.measure();
+        return registry.print();
+      },
     },
     listen.http,
   );

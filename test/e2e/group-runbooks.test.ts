@@ -78,6 +78,11 @@ test('the examples form a group that loses nothing when each member in turn is k
     }
   });
   expect(segments).toBe(BigInt(done));
+  const told = await group.metrics(await leaderNow());
+  expect(told).toMatch(/^logtier_metastore_member_leads 1$/m);
+  expect(told).toMatch(/^logtier_metastore_member_voters 3$/m);
+  expect(told).toMatch(new RegExp(`^logtier_metastore_segments ${done}$`, 'm'));
+  expect(told.match(/^logtier_metastore_follower_behind_entries\{/gm)).toHaveLength(3);
 });
 
 test('a stopped leader hands over, and says so', async () => {

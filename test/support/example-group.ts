@@ -78,6 +78,11 @@ export class ExampleGroup {
     return child;
   }
 
+  async metrics(node: number): Promise<string> {
+    const answer = await fetch(`http://${this.here(`127.0.0.1:${7402 + node * 10}`)}/metrics`);
+    return await answer.text();
+  }
+
   logFile(node: number): string {
     return join(this.directory, `member-${node}.log`);
   }

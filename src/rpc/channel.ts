@@ -141,8 +141,13 @@ class GrpcChannel implements RpcChannel {
       method.responseDeserialize,
       new Metadata(),
     );
-    void this.sendAll(call, requests, stalledMs, signal);
-    yield* this.answersOf(call, signal);
+    const over = new AbortController();
+    void this.sendAll(call, requests, stalledMs, AbortSignal.any([signal, over.signal]));
+    try {
+      yield* this.answersOf(call, signal);
+    } finally {
+      over.abort(new LogtierError('ABORTED', 'the call is over'));
+    }
   }
 
   private async sendAll<Request>(

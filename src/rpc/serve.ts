@@ -292,9 +292,9 @@ async function* requestsOf(
   call: ServerDuplexStream<unknown, unknown>,
   signal: AbortSignal,
 ): AsyncGenerator<unknown, void, undefined> {
-  // Left alone, not destroyed, when the signal fires: a destroyed call could send no status, and its
-  // connection would stay open.
-  const requests: AsyncIterator<unknown> = call[Symbol.asyncIterator]();
+  // Left alone, not destroyed, when the signal fires and when the requests end: a destroyed call could send
+  // no answer and no status, and its connection would stay open.
+  const requests: AsyncIterator<unknown> = call.iterator({ destroyOnReturn: false });
   let interrupt: (() => void) | undefined;
   const forget = onAbort(signal, () => {
     interrupt?.();

@@ -1,4 +1,5 @@
 // Both directions of one call: requests at the server's pace, answers meanwhile, and every way it can end.
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -30,11 +31,12 @@ let server: RpcServer;
 let channel: RpcChannel;
 let handler: Handler;
 
+function unused(): never {
+  throw new LogtierError('INVALID_ARGUMENT', 'not in this test');
+}
+
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'duplex-'));
-  const unused = (): never => {
-    throw new LogtierError('INVALID_ARGUMENT', 'not in this test');
-  };
   const service = rpcService(RaftServiceService, {
     exchange: unused,
     introduce: unused,
@@ -64,6 +66,31 @@ const offsetOf = ({ part }: InstallSnapshotRequest): bigint =>
 const echo: Handler = async function* echoed(requests) {
   for await (const each of requests) yield { receivedBytes: offsetOf(each), isComplete: false };
 };
+
+const failing: Handler = async function* failed(requests) {
+  for await (const each of requests) {
+    yield { receivedBytes: offsetOf(each), isComplete: false };
+    if (offsetOf(each) === 2n) {
+      throw new LogtierError('MEMBER_REMOVED', 'gone', { hint: 'join anew' });
+    }
+  }
+};
+
+const stuck: Handler = async function* held(_, { signal }) {
+  yield { receivedBytes: 0n, isComplete: false };
+  await systemClock.sleep(60_000, signal).catch(() => undefined);
+};
+
+/** Sends one and stays open. */
+async function* opened() {
+  yield request(0);
+  await new Promise(() => undefined);
+}
+
+async function* broken() {
+  yield await Promise.resolve(request(0));
+  throw new Error('the disk of the sender');
+}
 
 async function* numbers(count: number, bytes = 0): AsyncGenerator<InstallSnapshotRequest> {
   for (let at = 0; at < count; at += 1) {
@@ -95,32 +122,22 @@ test('requests and answers keep their order, and the call ends when both have en
 
 test('an answer comes while requests are still to be sent', async () => {
   handler = echo;
-  let tellAnswered: () => void = () => undefined;
-  const answered = new Promise<void>((resolve) => {
-    tellAnswered = resolve;
-  });
+  const answered = new AbortController();
   async function* afterAnswer() {
     yield request(1);
-    await answered;
+    await once(answered.signal, 'abort');
     yield request(2);
   }
   const seen: bigint[] = [];
   for await (const answer of channel.duplex(installSnapshot, afterAnswer(), 5_000, NEVER)) {
     seen.push(answer.receivedBytes);
-    tellAnswered();
+    answered.abort();
   }
   expect(seen).toEqual([1n, 2n]);
 });
 
 test('an error of the server crosses as it is, behind the answers before it', async () => {
-  handler = async function* failing(requests) {
-    for await (const each of requests) {
-      yield { receivedBytes: offsetOf(each), isComplete: false };
-      if (offsetOf(each) === 2n) {
-        throw new LogtierError('MEMBER_REMOVED', 'gone', { hint: 'join anew' });
-      }
-    }
-  };
+  handler = failing;
   const seen: bigint[] = [];
   const reading = async (): Promise<void> => {
     const answers = channel.duplex(installSnapshot, numbers(1_000_000), 5_000, NEVER);
@@ -162,12 +179,8 @@ test('whoever leaves the loop ends the call on both sides, and nothing more is s
 test('a signal ends the call with its own reason', async () => {
   handler = echo;
   const ending = new AbortController();
-  async function* endless() {
-    yield request(0);
-    await new Promise(() => undefined);
-  }
   const reading = async (): Promise<void> => {
-    const answers = channel.duplex(installSnapshot, endless(), 5_000, ending.signal);
+    const answers = channel.duplex(installSnapshot, opened(), 5_000, ending.signal);
     for await (const _ of answers) ending.abort(new LogtierError('CLOCK_SKEW', 'why not'));
   };
   expect(await codeOf(reading())).toBe('CLOCK_SKEW');
@@ -176,10 +189,7 @@ test('a signal ends the call with its own reason', async () => {
 });
 
 test('a server that takes nothing holds the sender back, and loses the call in the end', async () => {
-  handler = async function* stuck(_, { signal }) {
-    yield { receivedBytes: 0n, isComplete: false };
-    await systemClock.sleep(60_000, signal).catch(() => undefined);
-  };
+  handler = stuck;
   let sent = 0;
   async function* counted() {
     for await (const each of numbers(10_000, 500_000)) {
@@ -194,10 +204,6 @@ test('a server that takes nothing holds the sender back, and loses the call in t
 
 test('requests that fail end the call', async () => {
   handler = echo;
-  async function* broken() {
-    yield await Promise.resolve(request(0));
-    throw new Error('the disk of the sender');
-  }
   expect(await codeOf(read(channel.duplex(installSnapshot, broken(), 5_000, NEVER)))).toBe(
     'ABORTED',
   );
@@ -205,11 +211,7 @@ test('requests that fail end the call', async () => {
 
 test('a server that stops ends the call', async () => {
   handler = echo;
-  async function* endless() {
-    yield request(0);
-    await new Promise(() => undefined);
-  }
-  const answers = channel.duplex(installSnapshot, endless(), 5_000, NEVER);
+  const answers = channel.duplex(installSnapshot, opened(), 5_000, NEVER);
   const reading = codeOf(read(answers));
   await systemClock.sleep(20, NEVER);
   await server.stop();

@@ -22,6 +22,7 @@ export class IncomingSnapshots {
   private readonly directory: string;
   private current: Incoming | undefined;
   private count = 0;
+  private last: Promise<unknown> = Promise.resolve();
 
   constructor(disk: Disk, directory: string) {
     this.disk = disk;
@@ -29,7 +30,23 @@ export class IncomingSnapshots {
   }
 
   /** How much of this transfer is here already; any other one ends. */
-  async begin(transferId: Uint8Array): Promise<number> {
+  begin(transferId: Uint8Array): Promise<number> {
+    return this.inTurn(() => this.beginNow(transferId));
+  }
+
+  /** The whole content with the last chunk, undefined before. CORRUPT_STATE when a chunk does not fit. */
+  take(chunk: SnapshotChunk): Promise<SnapshotContent | undefined> {
+    return this.inTurn(() => this.takeNow(chunk));
+  }
+
+  /** A stream that broke may still be at work when the next one goes on in its place. */
+  private inTurn<T>(act: () => Promise<T>): Promise<T> {
+    const done = this.last.then(act);
+    this.last = done.catch(() => undefined);
+    return done;
+  }
+
+  private async beginNow(transferId: Uint8Array): Promise<number> {
     const id = Buffer.from(transferId).toString('hex');
     if (this.current?.transferId === id) return this.current.bytes;
     await this.current?.file.close();
@@ -47,8 +64,7 @@ export class IncomingSnapshots {
     }
   }
 
-  /** The whole content with the last chunk, undefined before. CORRUPT_STATE when a chunk does not fit. */
-  async take({
+  private async takeNow({
     offset,
     content,
     crc,

@@ -21,9 +21,11 @@ export async function pumpStream(
   { messages, call }: StreamPump,
   signal: AbortSignal,
 ): Promise<void> {
-  const writes: Promise<void>[] = [];
-  const settle = (write: Promise<void> | undefined): Promise<void> =>
-    write === undefined ? Promise.resolve() : within(clock, stalledMs, write, signal);
+  const writes: Write[] = [];
+  // Taken already, most of the time: a deadline for each would cost more than the message.
+  const settle = async (write: Write | undefined): Promise<void> => {
+    if (write?.isTaken === false) await within(clock, stalledMs, write.taken, signal);
+  };
   for await (const message of messages) {
     throwIfAborted(signal);
     writes.push(written(call, message));
@@ -32,15 +34,28 @@ export async function pumpStream(
   for (const write of writes) await settle(write);
 }
 
+interface Write {
+  readonly isTaken: boolean;
+  readonly taken: Promise<void>;
+}
+
 /** Its failure is told by the call's signal or status; here it only ends the wait. */
-function written(call: Writable, message: unknown): Promise<void> {
-  return new Promise((resolve) => {
+function written(call: Writable, message: unknown): Write {
+  let isTaken = false;
+  const taken = new Promise<void>((resolve) => {
     call.write(message, (error: Error | null | undefined) => {
-      const isTaken = error === null || error === undefined;
-      if (isTaken && message instanceof FramedMessage) message.sent();
+      const isSent = error === null || error === undefined;
+      if (isSent && message instanceof FramedMessage) message.sent();
+      isTaken = true;
       resolve();
     });
   });
+  return {
+    get isTaken() {
+      return isTaken;
+    },
+    taken,
+  };
 }
 
 async function within(

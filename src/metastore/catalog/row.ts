@@ -11,12 +11,18 @@ export interface RowCodec<Row> {
 /** Raised when a row changes in a way that protobuf's own rules do not cover. */
 const ROW_VERSION = 1;
 
-/** One for all rows: a new one would grow its buffer step by step. `finish` copies and begins anew. */
+/** One for all messages: a new one would grow its buffer step by step. `finish` copies and begins anew. */
 const writer = new BinaryWriter();
 
 export function encodeRow<Row>(codec: RowCodec<Row>, row: Row): Uint8Array {
+  writer.uint32(ROW_VERSION);
+  return encodeMessage(codec, row);
+}
+
+/** As `codec.encode(message).finish()`, for messages that are encoded all the time. */
+export function encodeMessage<Message>(codec: RowCodec<Message>, message: Message): Uint8Array {
   try {
-    return codec.encode(row, writer.uint32(ROW_VERSION)).finish();
+    return codec.encode(message, writer).finish();
   } catch (error) {
     writer.finish();
     throw error;

@@ -1,6 +1,7 @@
 // One member's core: commands go into the log, what the log commits goes through apply into the engine,
 // and whoever waits for it is woken. Where the log has let entries go, its snapshot takes the engine's place.
 // An error of the log or the engine ends the member for good.
+import { assert } from '../../base/assert.ts';
 import { hasCode, LogtierError, reactionTo } from '../../base/errors.ts';
 import {
   type CatalogState,
@@ -13,6 +14,7 @@ import type { Revision } from '../../segment/ids.ts';
 import { applyEntries } from '../catalog/apply.ts';
 import { EngineBase } from '../catalog/engine-base.ts';
 import { EpochIndexes } from '../catalog/epoch-indexes.ts';
+import { encodeMessage } from '../catalog/row.ts';
 import { revisionOf } from '../catalog/state.ts';
 import { openState } from '../catalog/upgrade.ts';
 import type { KvEngine } from '../engine/kv-engine.ts';
@@ -139,28 +141,52 @@ export class CatalogMember {
     return revisionOf(this.current);
   }
 
-  /**
-   * The command's answer once it is durable and applied. OVERLOADED and NOT_LEADER: surely not taken;
-   * OUTCOME_UNKNOWN: perhaps. Calls of one turn enter the log in their order.
-   */
+  /** The command's answer: see `proposeAll`. */
   async propose(command: Command, signal: AbortSignal): Promise<CommandResult> {
+    const [result] = await this.proposeAll([this.encode(command)], signal);
+    assert(result !== undefined, 'a command has an answer');
+    return result;
+  }
+
+  /** As the log holds it, with this member's time. */
+  encode(command: Command): Uint8Array {
+    const stamped = { ...command, nowMs: BigInt(this.clock.wallMs()) };
+    return encodeMessage(Command, stamped);
+  }
+
+  /**
+   * The answers once all are durable and applied. They enter the log in their order. OVERLOADED and NOT_LEADER:
+   * surely not all taken; OUTCOME_UNKNOWN: perhaps all.
+   */
+  async proposeAll(commands: readonly Uint8Array[], signal: AbortSignal): Promise<CommandResult[]> {
     throwIfAborted(signal);
     if (this.ended.signal.aborted) throw abortError(this.ended.signal);
-    if (this.proposals >= this.settings.proposalsInFlight) {
+    // One call alone may have more: it would never be taken otherwise.
+    const waiting = this.proposals === 0 ? 0 : this.proposals + commands.length;
+    if (waiting > this.settings.proposalsInFlight) {
       throw new LogtierError('OVERLOADED', `${this.proposals} commands wait for the log`);
     }
-    const stamped = { ...command, nowMs: BigInt(this.clock.wallMs()) };
-    this.proposals += 1;
+    this.proposals += commands.length;
     try {
-      const index = await this.log.propose(Command.encode(stamped).finish(), signal);
-      await this.applied(index, signal).catch((cause: unknown) => {
-        throw new LogtierError('OUTCOME_UNKNOWN', `entry ${index} waits to be applied`, { cause });
-      });
-      return this.takeResult(index);
+      const proposed = commands.map((command) => this.log.propose(command, signal));
+      const settled = await Promise.allSettled(proposed);
+      const indexes = settled.flatMap((it) => (it.status === 'fulfilled' ? [it.value] : []));
+      const failure = settled.find((it) => it.status === 'rejected');
+      if (failure !== undefined) throw failure.reason;
+      await this.appliedAll(indexes, signal);
+      return indexes.map((index) => this.takeResult(index));
     } finally {
-      this.proposals -= 1;
+      this.proposals -= commands.length;
       if (this.proposals === 0) this.results.clear();
     }
+  }
+
+  /** They ascend: who waits for the last has waited for all. */
+  private async appliedAll(indexes: readonly LogIndex[], signal: AbortSignal): Promise<void> {
+    const last = indexes.at(-1) ?? 0n;
+    await this.applied(last, signal).catch((cause: unknown) => {
+      throw new LogtierError('OUTCOME_UNKNOWN', `entry ${last} waits to be applied`, { cause });
+    });
   }
 
   /** Everything committed before the call is in the engine when it resolves. */

@@ -11,7 +11,7 @@ import type {
   WatchRequest,
   WatchResponse,
 } from '../../gen/logtier/v1/catalog.ts';
-import { type CatalogState, Command } from '../../gen/logtier/v1/catalog_command.ts';
+import type { CatalogState } from '../../gen/logtier/v1/catalog_command.ts';
 import { MAX_COMMAND_BYTES, MAX_OPS } from '../catalog/limits.ts';
 import { readState, revisionOf } from '../catalog/state.ts';
 import type { KvReader } from '../engine/kv-engine.ts';
@@ -56,13 +56,11 @@ async function mutate(
   signal: AbortSignal,
 ): Promise<MutateResponse> {
   requireSound(request);
-  // In one turn, so that they enter the log in their order.
-  const proposals = request.commands.map((command) => member.propose(command, signal));
-  const settled = await Promise.allSettled(proposals);
-  const results = settled.flatMap((it) => (it.status === 'fulfilled' ? [it.value] : []));
-  const failure = settled.find((it) => it.status === 'rejected');
-  if (failure !== undefined) throw failure.reason;
-  return { results };
+  const commands = request.commands.map((command) => member.encode(command));
+  if (commands.reduce((sum, { length }) => sum + length, 0) > MAX_COMMAND_BYTES) {
+    refuse(`a call has at most ${MAX_COMMAND_BYTES} bytes`);
+  }
+  return { results: await member.proposeAll(commands, signal) };
 }
 
 const MEMBERS_OWN: ReadonlySet<string> = new Set(['tick', 'trimFeed', 'checkHash']);
@@ -72,10 +70,6 @@ function requireSound({ clusterId, commands }: MutateRequest): void {
   const ops = commands.reduce((sum, command) => sum + command.ops.length, 0);
   if (commands.length === 0 || ops > MAX_OPS || commands.length > MAX_OPS) {
     refuse(`a call has 1 to ${MAX_OPS} operations`);
-  }
-  const bytes = commands.map((command) => Command.encode(command).finish().length);
-  if (bytes.reduce((sum, one) => sum + one, 0) > MAX_COMMAND_BYTES) {
-    refuse(`a call has at most ${MAX_COMMAND_BYTES} bytes`);
   }
   for (const command of commands) {
     if (command.clusterId !== clusterId) refuse('a call is about one Kafka cluster');

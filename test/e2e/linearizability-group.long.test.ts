@@ -16,7 +16,7 @@ test.each([3, 5])(
   async (members) => {
     const deadlineMs = performance.now() + FAULTS_MS;
     const report = await runGroup({
-      seed: seedOf('LINEARIZABILITY_SEED'),
+      seed: seedOf('LINEARIZABILITY_SEED') + members, // another plan each
       members,
       longestMs: LONGEST_MS,
       next: (nemesis): readonly FaultName[] | undefined => {

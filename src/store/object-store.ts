@@ -26,7 +26,8 @@ export interface StoredObject {
   readonly modifiedMs: number;
   /**
    * CRC-32 of the whole object, only where the store itself computed it over what it keeps, the probe
-   * found it honest, and the way there was protected (safety rule 9). Absent: read back and compare.
+   * found it honest, and the way there was protected, or where the bytes were read back as they were
+   * written (safety rule 9). Absent: read back and compare.
    */
   readonly crc32?: number;
 }

@@ -37,6 +37,9 @@ const MAX_CALL_BYTES = 448 * 1024;
 const MAX_CALL_OPS = 1024;
 const COMMAND_OVERHEAD_BYTES = 512;
 
+/** An election takes a second or two; whoever waits longer prolongs the outage. */
+const ELECTION_RETRY_MS = 500;
+
 interface Waiting {
   readonly ops: readonly AnyOp[];
   readonly bytes: number;
@@ -239,7 +242,11 @@ export class CommandChannel {
 
   private async waitToRetry(attempt: number, error: unknown): Promise<void> {
     const { clock, random, logger } = this.deps;
-    const waitMs = backoffMs(this.settings, attempt, random.share());
+    const { firstRetryMs, longestRetryMs } = this.settings;
+    const longest = hasCode(error, 'NOT_LEADER')
+      ? Math.min(longestRetryMs, ELECTION_RETRY_MS)
+      : longestRetryMs;
+    const waitMs = backoffMs({ firstRetryMs, longestRetryMs: longest }, attempt, random.share());
     logger.debug({ attempt, waitMs, reason: String(error) }, 'the metastore did not answer');
     try {
       await clock.sleep(waitMs, this.stopped.signal);

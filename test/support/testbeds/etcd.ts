@@ -14,6 +14,8 @@ export interface EtcdOptions {
 export interface EtcdTestbed {
   /** `http://127.0.0.1:PORT` of each member. */
   readonly endpoints: readonly string[];
+  /** Process ids of the members. */
+  pids(): readonly number[];
   /** Sends a signal to a member and, when it is SIGKILL, waits until it is gone. */
   kill(member: number, signal: NodeJS.Signals): Promise<void>;
   /** Starts members again on their data and ports; resolves when they serve. */
@@ -77,6 +79,7 @@ export async function startEtcd({ members }: EtcdOptions): Promise<EtcdTestbed> 
 
   return {
     endpoints: clients,
+    pids: () => servers.map(({ pid }) => pid),
     kill: async (member, signal) => {
       const server = servers[member]!;
       server.kill(signal);

@@ -29,8 +29,12 @@ export class ClusterCalls {
   }
 
   /** METASTORE_UNAVAILABLE when nobody answers there. */
-  memberAt(address: string, signal: AbortSignal): Promise<GetMemberResponse> {
-    return this.channelTo(address).unary(methods.getMember, {}, STATUS_MS, signal);
+  async memberAt(address: string, signal: AbortSignal): Promise<GetMemberResponse> {
+    try {
+      return await this.channelTo(address).unary(methods.getMember, {}, STATUS_MS, signal);
+    } catch (error) {
+      throw hasCode(error, 'METASTORE_UNAVAILABLE') ? nobodyAt([address], error) : error;
+    }
   }
 
   /** The first member that answers. */
@@ -46,14 +50,7 @@ export class ClusterCalls {
         last = error;
       }
     }
-    throw new LogtierError(
-      'METASTORE_UNAVAILABLE',
-      `nobody answers at ${this.addresses.join(', ')}`,
-      {
-        hint: 'is the metastore running? Name a member with --endpoint or its settings with --config',
-        cause: last,
-      },
-    );
+    throw nobodyAt(this.addresses, last);
   }
 
   changeMembers(
@@ -108,4 +105,11 @@ export class ClusterCalls {
     this.channels.set(address, channel);
     return channel;
   }
+}
+
+function nobodyAt(addresses: readonly string[], cause: unknown): LogtierError {
+  return new LogtierError('METASTORE_UNAVAILABLE', `nobody answers at ${addresses.join(', ')}`, {
+    hint: 'is the metastore running? Name a member with --endpoint or its settings with --config',
+    cause,
+  });
 }

@@ -15,9 +15,9 @@ export async function connectConfiguredEtcd(
   const password = await readIf(disk, passwordFile, 'passwordFile');
   const access: EtcdAccess = {
     tls: {
-      ca: await readIf(disk, tls.caFile, 'tls.caFile'),
-      cert: await readIf(disk, tls.certFile, 'tls.certFile'),
-      key: await readIf(disk, tls.keyFile, 'tls.keyFile'),
+      ca: await pemIn(disk, tls.caFile, 'tls.caFile'),
+      cert: await pemIn(disk, tls.certFile, 'tls.certFile'),
+      key: await pemIn(disk, tls.keyFile, 'tls.keyFile'),
     },
     login:
       user === undefined || password === undefined
@@ -29,6 +29,17 @@ export async function connectConfiguredEtcd(
   } catch (cause) {
     throw new LogtierError('INVALID_CONFIG', `metastore.etcd.tls: ${String(cause)}`, { cause });
   }
+}
+
+/** OpenSSL takes authorities that are none without a word, and then trusts nobody. */
+async function pemIn(
+  disk: Disk,
+  path: string | undefined,
+  key: string,
+): Promise<Buffer | undefined> {
+  const bytes = await readIf(disk, path, key);
+  if (bytes === undefined || bytes.includes('-----BEGIN ')) return bytes;
+  throw new LogtierError('INVALID_CONFIG', `metastore.etcd.${key}: ${path} holds no PEM`);
 }
 
 async function readIf(

@@ -1,4 +1,5 @@
 // Logtier's roles as child processes, with a settings file each, on ports of their own that a restart keeps.
+import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -52,6 +53,13 @@ export interface SidecarOptions extends Home {
   readonly settings?: Section;
 }
 
+export interface MetastoreOptions extends Home {
+  /** Adds to the section `metastore`. */
+  readonly metastore?: Section;
+  /** Whole top-level sections that add to or replace the generated ones. */
+  readonly settings?: Section;
+}
+
 export interface DevOptions extends Home {
   readonly broker: KafkaBroker;
   /** Made when it does not exist. */
@@ -87,10 +95,40 @@ export async function startSidecar(options: SidecarOptions): Promise<RoleProcess
   return launched(place, ['--config', file, 'sidecar']);
 }
 
-export async function startMetastore(options: Home = {}): Promise<RoleProcess> {
-  const place = await placeOf('metastore', options);
+export async function startMetastore(options: MetastoreOptions = {}): Promise<RoleProcess> {
+  return launchedMetastore(await placeOf('metastore', options), options);
+}
+
+/** A group of several members, all of them its first voters. */
+export async function startMetastoreGroup(
+  members: number,
+  options: Omit<MetastoreOptions, keyof Home> = {},
+): Promise<RoleProcess[]> {
+  const places = await Promise.all(
+    Array.from({ length: members }, (_, at) => placeOf(`metastore-${at + 1}`, {})),
+  );
+  const id = randomBytes(16).toString('base64url');
+  const voters = places.map(({ grpc }, at) => ({ node: at + 1, address: grpc }));
+  const started = await Promise.allSettled(
+    places.map((place, at) => {
+      const group = { id, node: at + 1, voters };
+      return launchedMetastore(place, { ...options, metastore: { group, ...options.metastore } });
+    }),
+  );
+  const roles = started.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  const failed = started.find((one) => one.status === 'rejected');
+  if (failed === undefined) return roles;
+  await Promise.all(roles.map((role) => role.stop()));
+  throw new Error('the group did not begin', { cause: failed.reason });
+}
+
+async function launchedMetastore(
+  place: Place,
+  { metastore, settings }: MetastoreOptions,
+): Promise<RoleProcess> {
   const { grpc, http } = place;
-  const file = await writeSettings(place, { metastore: { listen: { grpc, http } } });
+  const listen = { grpc, http };
+  const file = await writeSettings(place, { metastore: { listen, ...metastore }, ...settings });
   return launched(place, ['--config', file, 'metastore']);
 }
 

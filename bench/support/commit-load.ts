@@ -24,6 +24,8 @@ export interface LoadConfig {
   readonly seconds: number;
   /** Partitions of a later load on the same group are others. */
   readonly firstPartition: number;
+  /** All writers together; as many as they can when undefined. */
+  readonly commitsPerSecond?: number;
 }
 
 export interface LoadResult {
@@ -48,19 +50,25 @@ const untilMs = fromMs + config.seconds * 1000;
 const took: number[] = [];
 const ends: number[] = [];
 
+/** The time between two commits of one writer. */
+const everyMs = (1000 * writers) / (config.commitsPerSecond ?? Infinity);
+
 async function timed(commit: Promise<unknown>): Promise<void> {
   const begun = performance.now();
   await commit;
   const end = performance.now();
-  if (end < fromMs || end >= untilMs) return;
-  took.push(end - begun);
-  ends.push(end);
+  if (end >= fromMs && end < untilMs) {
+    took.push(end - begun);
+    ends.push(end);
+  }
+  if (everyMs > 0) await until(begun + everyMs * (0.5 + Math.random()));
 }
 
 async function write(ledger: MetastoreLedger, partition: number): Promise<void> {
   const id = { topicId: topicId(idNumber(partition)), partition };
   const claim = await ledger.claim(claimRequest({ id, topic: `orders-${partition}` }), NEVER);
-  for (let number = 0; performance.now() < untilMs; number += 1) {
+  const first = Math.floor(Date.now() / 1000) % 1_000_000;
+  for (let number = first * 1_000; performance.now() < untilMs; number += 1) {
     const name = segmentName(number);
     const objectKey = `${DIRECTORY}/orders-${id.topicId}/${partition}/${name}.segment`;
     await timed(ledger.startCopy(claim, { ...intent(number), ...id, objectKey }, NEVER));

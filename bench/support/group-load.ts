@@ -11,6 +11,10 @@ export interface GroupLoad {
   readonly writers: number;
   readonly warmupSeconds: number;
   readonly seconds: number;
+  /** All writers together; as many as they can when undefined. */
+  readonly commitsPerSecond?: number;
+  /** Others than before when undefined. */
+  readonly firstPartition?: number;
 }
 
 let partitions = 0;
@@ -22,11 +26,11 @@ export async function loadGroup(
 ): Promise<MeasuredLoad> {
   const script = await compiled(new URL('commit-load.ts', import.meta.url));
   const config: LoadConfig = {
+    firstPartition: partitions,
     ...load,
     addresses: group.addresses,
     clusterId: CLUSTER,
     clients: Math.min(load.writers, MAX_CLIENTS),
-    firstPartition: partitions,
   };
   partitions += load.writers;
   const pids = group.members.map(({ pid }) => pid);

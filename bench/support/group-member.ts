@@ -4,6 +4,7 @@ import { openMetastore } from '../../src/metastore/member/open-metastore.ts';
 import { memberSettings } from '../../src/metastore/member/settings.ts';
 import { catalogRpc } from '../../src/metastore/service/catalog-rpc.ts';
 import { catalogService } from '../../src/metastore/service/catalog-service.ts';
+import { clusterRpc } from '../../src/metastore/service/cluster-rpc.ts';
 import { systemClock } from '../../src/platform/clock.ts';
 import { nodeDisk } from '../../src/platform/disk.ts';
 import { createLogger } from '../../src/platform/log.ts';
@@ -32,6 +33,7 @@ const opened = await openMetastore(deps, settings, {
 });
 await serve({ clock: systemClock, log: logger }, { ...defaultServeSettings, address }, [
   catalogRpc(catalogService(opened.member)),
+  clusterRpc(opened, 'a benchmark'),
   ...opened.peerServices,
 ]);
 void opened.member.failed.then(({ message }) => {

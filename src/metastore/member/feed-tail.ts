@@ -7,6 +7,8 @@ const MAX_EVENTS = 16_384;
 
 export class FeedTail {
   private revisions: RevisionEvents[] = [];
+  /** Those before this place are let go; moved in bulk, so that each add is cheap. */
+  private start = 0;
   private events = 0;
   /** Every event after it is here. */
   private floor: Revision;
@@ -20,21 +22,22 @@ export class FeedTail {
       this.revisions.push(revision);
       this.events += revision.events.length;
     }
-    let dropped = 0;
     while (this.events > MAX_EVENTS) {
-      const oldest = this.revisions[dropped];
+      const oldest = this.revisions[this.start];
       if (oldest === undefined) break;
       this.floor = oldest.revision;
       this.events -= oldest.events.length;
-      dropped += 1;
+      this.start += 1;
     }
-    if (dropped > 0) this.revisions = this.revisions.slice(dropped);
+    if (this.start * 2 <= this.revisions.length) return;
+    this.revisions = this.revisions.slice(this.start);
+    this.start = 0;
   }
 
   /** All revisions with events after `after`; undefined when they are not all here. */
   since(after: Revision): readonly RevisionEvents[] | undefined {
     if (compareTokens(after, this.floor) < 0) return undefined;
-    let low = 0;
+    let low = this.start;
     let high = this.revisions.length;
     while (low < high) {
       const middle = (low + high) >>> 1;

@@ -27,7 +27,7 @@ import {
   answerSegment,
   clusterNumber,
 } from './queries.ts';
-import { watchCatalog } from './watch.ts';
+import { watchCatalog, WatchCrowd } from './watch.ts';
 
 export interface CatalogService {
   /** Answers by value, or with an error after which the same commands are sent again. */
@@ -42,11 +42,12 @@ export interface CatalogService {
 }
 
 export function catalogService(member: CatalogMember): CatalogService {
+  const crowd = new WatchCrowd();
   return {
     mutate: (request, signal) => mutate(member, request, signal),
     query: (request, signal) => query(member, request, signal),
     listSegments: (request, signal) => listSegments(member, request, signal),
-    watch: (request, signal) => watchCatalog(member, request, signal),
+    watch: (request, signal) => watchCatalog(member, crowd, request, signal),
   };
 }
 

@@ -16,9 +16,52 @@ const PASSED_EVERY_MS = 50;
 /** So many of them may come at once after a quiet time. */
 const PASSED_BURST = 20;
 
-/** Asks for the next change only when the last one was taken, so that a slow reader holds nothing here. */
+/** Between two looks of one watcher, for each watcher there is: all of them together stay below half a core. */
+const PAUSE_EACH_MS = 0.05;
+/** Between marks of what passed, for each watcher there is. */
+const PASSED_EACH_MS = 0.5;
+/** Not worth a timer. */
+const SHORTEST_PAUSE_MS = 5;
+
+/** Watchers of one member: the more there are, the rarer each of them looks. */
+export class WatchCrowd {
+  private count = 0;
+
+  enter(): void {
+    this.count += 1;
+  }
+
+  leave(): void {
+    this.count -= 1;
+  }
+
+  get pauseMs(): number {
+    return this.count * PAUSE_EACH_MS;
+  }
+
+  get passedEveryMs(): number {
+    return Math.max(PASSED_EVERY_MS, this.count * PASSED_EACH_MS);
+  }
+}
+
 export async function* watchCatalog(
   member: CatalogMember,
+  crowd: WatchCrowd,
+  request: WatchRequest,
+  signal: AbortSignal,
+): AsyncGenerator<WatchResponse, void, undefined> {
+  crowd.enter();
+  try {
+    yield* watchInCrowd(member, crowd, request, signal);
+  } finally {
+    crowd.leave();
+  }
+}
+
+/** Asks for the next change only when the last one was taken, so that a slow reader holds nothing here. */
+async function* watchInCrowd(
+  member: CatalogMember,
+  crowd: WatchCrowd,
   request: WatchRequest,
   signal: AbortSignal,
 ): AsyncGenerator<WatchResponse, void, undefined> {
@@ -29,7 +72,7 @@ export async function* watchCatalog(
   const isWanted = wantedBy(request);
   let nextMarkMs = clock.monotonicMs() + MARK_EVERY_MS;
   let barrier: Revision | undefined;
-  const passed = new PassedMarks();
+  const passed = new PassedMarks(crowd);
   for (;;) {
     throwIfAborted(signal);
     const page = await member.changes(at);
@@ -49,7 +92,11 @@ export async function* watchCatalog(
     const waitMs = Math.min(nextMarkMs, passed.dueMs) - clock.monotonicMs();
     // The mark goes out only when all up to the barrier has been sent.
     if (clock.monotonicMs() >= nextMarkMs) barrier ??= await member.barrier(signal);
-    else await changeAfter(member, at, { waitMs, signal });
+    else {
+      await changeAfter(member, at, { waitMs, signal });
+      // What comes meanwhile is read together.
+      if (crowd.pauseMs >= SHORTEST_PAUSE_MS) await clock.sleep(crowd.pauseMs, signal);
+    }
   }
 }
 
@@ -67,12 +114,17 @@ async function startOf(
 
 /** Who waits for a revision of its own command must not wait until something of its own changes again. */
 class PassedMarks {
+  private readonly crowd: WatchCrowd;
   private isBehind = false;
   /** When as many would have been sent at an even pace. */
   private pacedMs = 0;
 
+  constructor(crowd: WatchCrowd) {
+    this.crowd = crowd;
+  }
+
   get dueMs(): number {
-    return this.isBehind ? this.pacedMs - PASSED_BURST * PASSED_EVERY_MS : Infinity;
+    return this.isBehind ? this.pacedMs - PASSED_BURST * this.crowd.passedEveryMs : Infinity;
   }
 
   /** `newest` was read; `told` is the last that the watcher got of it. */
@@ -83,7 +135,7 @@ class PassedMarks {
   takeDue(nowMs: number): boolean {
     if (nowMs < this.dueMs) return false;
     this.isBehind = false;
-    this.pacedMs = Math.max(this.pacedMs, nowMs) + PASSED_EVERY_MS;
+    this.pacedMs = Math.max(this.pacedMs, nowMs) + this.crowd.passedEveryMs;
     return true;
   }
 }

@@ -162,10 +162,10 @@ export class RawNode {
   }
 
   status(): Status {
-    const { tracker, role } = this.#core;
+    const { tracker, role, pendingConfIndex } = this.#core;
     const led = role === 'leader' ? tracker.ids : [];
     const progress = new Map(led.map((id) => [id, tracker.of(id).view()]));
-    return { ...this.basicStatus(), config: tracker.config, progress };
+    return { ...this.basicStatus(), config: tracker.config, pendingConfIndex, progress };
   }
 
   basicStatus(): BasicStatus {

@@ -16,6 +16,8 @@ export interface BasicStatus {
 
 export interface Status extends BasicStatus {
   readonly config: ConfState;
+  /** A change of the members that is proposed before this is applied becomes an empty entry. */
+  readonly pendingConfIndex: number;
   /** Ascending by node id; empty but on the leader. */
   readonly progress: ReadonlyMap<number, ProgressView>;
 }

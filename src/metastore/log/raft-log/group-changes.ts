@@ -58,7 +58,10 @@ export class GroupChanges {
 
   private requireLegal(change: GroupChange, { confState, removed }: Membership): void {
     const { id, kind } = change;
-    if (this.running !== undefined || confState.votersOutgoing.length > 0) {
+    const { pendingConfIndex, applied } = this.core.status();
+    // The core would take it and commit nothing in its place: whoever waits for it would wait for ever.
+    const isPending = pendingConfIndex > applied || confState.votersOutgoing.length > 0;
+    if (this.running !== undefined || isPending) {
       throw new LogtierError('OVERLOADED', 'another change of the group is under way');
     }
     if (removed.has(id)) throw illegal(`member ${id} was removed: its id is not used again`);

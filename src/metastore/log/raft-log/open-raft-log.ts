@@ -149,7 +149,8 @@ function requireOwnDirectory(history: MembershipHistory, { nodeId, self }: RaftL
  * A new group's log begins with its members as entries, the same on each of them, so that whoever joins
  * later and reads the log from its start knows them too. Begun anew when a crash came in between.
  */
-async function beginMembership(wal: Wal, { voters, nodeId }: RaftLogPlace): Promise<void> {
+async function beginMembership(wal: Wal, place: RaftLogPlace): Promise<void> {
+  const { voters, nodeId, applied } = place;
   const known = wal.snapshot?.index ?? 0n;
   if (hasBegun(wal)) {
     if (wal.memberships.length > 0) return;
@@ -162,10 +163,13 @@ async function beginMembership(wal: Wal, { voters, nodeId }: RaftLogPlace): Prom
   const index = BigInt(voters.length);
   const state = encodeMembership(firstMembership(voters));
   const commitAll = { kind: 'hardState', term: FIRST_TERM, vote: 0n, commit: index } as const;
+  // A restored content stands for these entries: whoever joins gets it, and never the log from its start.
+  const isRestored = index > 0n && applied.index === index && applied.term === FIRST_TERM;
+  const mark = { kind: 'snapshotMarker', index, term: FIRST_TERM } as const;
   await wal.append([
     { kind: 'membership', index, state },
     ...(wal.lastIndex > 0n ? [{ kind: 'truncate', fromIndex: 1n } as const] : []),
-    ...voters.map(memberEntry),
+    ...(isRestored ? [mark] : voters.map(memberEntry)),
     ...(voters.length > 0 ? [commitAll] : []),
   ]);
 }

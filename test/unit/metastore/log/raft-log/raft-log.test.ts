@@ -271,6 +271,43 @@ test('a state machine ahead of its log is refused when no snapshot explains it',
   await expect(group.open(1)).rejects.toMatchObject({ code: 'CORRUPT_STATE' });
 });
 
+test('who joins a restored group gets its content, and never the log from its start', async () => {
+  const group = new RaftGroup(2, {}, 1);
+  group.member(1).applied = { index: 1n, term: 1n };
+  const restored = await group.open(1);
+  restored.serveSnapshotsOf(snapshotsOf(restored));
+  expect(restored.status()).toMatchObject({ role: 'leader', firstIndex: 2n });
+  const joining = await group.open(2);
+  const asking = nextSnapshot(joining.committed(0n)[Symbol.asyncIterator]());
+  let isThere = false;
+  const ticking = group.until(() => (isThere ? true : undefined));
+  await restored.group.changeGroup({ kind: 'addLearner', id: 2, address: addressOf(2) }, NEVER);
+  expect((await asking).index).toBeGreaterThan(1n);
+  isThere = true;
+  await ticking;
+  await group.stopAll();
+});
+
+test('a change of the group that would come to nothing is refused at once', async () => {
+  const group = new RaftGroup(4, {}, 3);
+  await withGroup(group, async (leader) => {
+    group.network.passes = () => false;
+    const patience = new AbortController();
+    const first = leader.group.changeGroup(
+      { kind: 'addLearner', id: 4, address: addressOf(4) },
+      patience.signal,
+    );
+    patience.abort();
+    await expect(first).rejects.toMatchObject({ code: 'OUTCOME_UNKNOWN' });
+    // The first one is on its way to the others still.
+    await expect(
+      leader.group.changeGroup({ kind: 'remove', id: others(group)[0]! }, NEVER),
+    ).rejects.toMatchObject({ code: 'OVERLOADED' });
+    group.network.passes = () => true;
+    await group.until(() => (leader.membership.confState.learners.includes(4) ? true : undefined));
+  });
+});
+
 test('a learner joins, votes once it has caught up, and a removed member stops for good', async () => {
   const group = new RaftGroup(4, {}, 3);
   await withGroup(group, async (leader) => {

@@ -1,10 +1,21 @@
-// One minute of kills under load; the nightly run is chaos.long.test.ts.
+// Some seconds of kills under load; the nightly runs are chaos.long.test.ts.
 import { expect, test } from 'vitest';
-import { chaosSeed, runChaos } from '../support/chaos-run.ts';
+import { type ChaosReport, chaosSeed, runChaos } from '../support/chaos-run.ts';
 
-test('a minute of kills of sidecar, metastore, store and broker loses and doubles nothing', async () => {
-  const report = await runChaos({ seed: chaosSeed(), killsMs: 60_000, partitions: 2 });
+function expectKills(report: ChaosReport): void {
   console.log(report);
   expect(report.segments).toBeGreaterThan(0);
   expect(Object.values(report.kills).reduce((sum, count) => sum + count, 0)).toBeGreaterThan(3);
+}
+
+test('kills of sidecar, metastore, store and broker lose and double nothing', async () => {
+  const killsMs = 40_000;
+  expectKills(await runChaos({ seed: chaosSeed(), killsMs, partitions: 2, restMs: 300 }));
+});
+
+test('kills of members of a group, or of etcd and its members, lose and double nothing', async () => {
+  const seed = chaosSeed();
+  const metastore = seed % 2 === 0 ? 'group' : 'etcd';
+  console.log(`metastore: ${metastore}`);
+  expectKills(await runChaos({ seed, killsMs: 20_000, partitions: 1, restMs: 700, metastore }));
 });

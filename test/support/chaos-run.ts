@@ -4,7 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { coveredEnd, expectAccounted, forgetLocally, untilRemote } from './remote-state.ts';
-import { s3Section, startMetastore, startSidecar, type RoleProcess } from './sidecar-process.ts';
+import {
+  type ChaosMetastore,
+  type Door,
+  type MetastoreKind,
+  startChaosMetastore,
+} from './chaos-metastore.ts';
+import { s3Section, startSidecar, type RoleProcess } from './sidecar-process.ts';
 import { expectedRead, TieredReader } from './tiered-reader.ts';
 import { startKafka, type KafkaTestbed } from './testbeds/kafka.ts';
 import {
@@ -20,13 +26,15 @@ export interface ChaosOptions {
   /** How long kills go on. */
   readonly killsMs: number;
   readonly partitions: number;
+  /** Default: one member alone. */
+  readonly metastore?: MetastoreKind;
   /** Between two rounds of writing: a long run must not write more than a slow machine copies. */
   readonly restMs?: number;
 }
 
-/** In the order in which one needs the other. */
-const VICTIMS = ['broker', 'store', 'metastore', 'sidecar'] as const;
-type Victim = (typeof VICTIMS)[number];
+/** How often each kind is killed. A broker takes long to come back: it is spared more often. */
+const SHARES = { broker: 0.12, store: 0.23, metastore: 0.25, sidecar: 0.4 } as const;
+type Victim = keyof typeof SHARES;
 
 const TOPIC = 'orders';
 const RECORDS = 400;
@@ -50,12 +58,13 @@ interface World {
   readonly kafka: KafkaTestbed;
   readonly workload: KafkaWorkload;
   readonly s3: S3Testbed;
-  readonly metastore: RoleProcess;
+  readonly metastore: ChaosMetastore;
   readonly sidecar: RoleProcess;
 }
 
 export interface ChaosReport {
-  readonly kills: Readonly<Record<Victim, number>>;
+  /** By name of the victim; all are there. */
+  readonly kills: Readonly<Record<string, number>>;
   readonly records: number;
   readonly segments: number;
 }
@@ -75,7 +84,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
 }
 
 async function openWorld(
-  { partitions }: ChaosOptions,
+  { partitions, metastore: kind = 'alone' }: ChaosOptions,
   stops: (() => Promise<unknown>)[],
 ): Promise<World> {
   const home = await fs.mkdtemp(join(tmpdir(), 'logtier-chaos-'));
@@ -86,7 +95,8 @@ async function openWorld(
   stops.push(() => workload.stop());
   const s3 = await startS3();
   stops.push(() => s3.stop());
-  const metastore = await startMetastore();
+  const store = await s3Section(s3, home);
+  const metastore = await startChaosMetastore(kind, store);
   stops.push(() => metastore.stop());
   await workload.createTopic({
     topic: TOPIC,
@@ -97,9 +107,9 @@ async function openWorld(
   if (broker === undefined) throw new Error('no broker');
   const sidecar = await startSidecar({
     broker,
-    store: await s3Section(s3, home),
+    store,
     topics: TOPIC,
-    metastore: [metastore.grpc],
+    metastore: metastore.members.map(({ grpc }) => grpc),
   });
   stops.push(() => sidecar.stop());
   return { home, kafka, workload, s3, metastore, sidecar };
@@ -147,46 +157,58 @@ class Load {
 async function killAround(
   world: World,
   { seed, killsMs }: ChaosOptions,
-): Promise<Record<Victim, number>> {
+): Promise<Record<string, number>> {
   const draw = draws(seed);
-  const kills: Record<Victim, number> = { broker: 0, store: 0, metastore: 0, sidecar: 0 };
+  const doors = doorsOf(world);
+  const kills = Object.fromEntries([...doors.keys()].map((name) => [name, 0]));
   const untilMs = performance.now() + killsMs;
-  const count = (): number => VICTIMS.reduce((sum, victim) => sum + kills[victim], 0);
+  const count = (): number => Object.values(kills).reduce((sum, each) => sum + each, 0);
   while (performance.now() < untilMs || count() < LEAST_KILLS) {
     await pauseMs(500 + draw() * 3_000);
     expect(world.sidecar.alive, 'the sidecar ended by itself').toBe(true);
-    expect(world.metastore.alive, 'the metastore ended by itself').toBe(true);
-    const victims = chosen(draw);
+    for (const member of world.metastore.members) {
+      expect(member.alive, `the ${member.role} ended by itself`).toBe(true);
+    }
+    const victims = chosen(draw, [...doors.keys()]);
     for (const victim of victims) {
-      kills[victim] += 1;
-      await doorOf(world, victim).kill('SIGKILL');
+      kills[victim] = (kills[victim] ?? 0) + 1;
+      await doors.get(victim)?.kill('SIGKILL');
     }
     await pauseMs(draw() * 2_000);
-    for (const victim of victims) await doorOf(world, victim).restart();
+    for (const victim of victims) await doors.get(victim)?.restart();
   }
   return kills;
 }
 
-/** One, or now and then two at once. A broker takes long to come back: it is spared more often. */
-function chosen(draw: () => number): Victim[] {
-  const pick = (): Victim => {
+/** One, or now and then two at once; in the order of `names`. */
+function chosen(draw: () => number, names: readonly string[]): string[] {
+  const of = (kind: Victim): string[] =>
+    kind === 'metastore'
+      ? names.filter((name) => /^(?:metastore|etcd) /.test(name))
+      : names.filter((name) => name === kind);
+  const pick = (): string | undefined => {
     const at = draw();
-    if (at < 0.12) return 'broker';
-    if (at < 0.35) return 'store';
-    return at < 0.6 ? 'metastore' : 'sidecar';
+    let below = 0;
+    const kinds: Victim[] = ['broker', 'store', 'metastore', 'sidecar'];
+    const kind = kinds.find((each) => at < (below += SHARES[each])) ?? 'sidecar';
+    const victims = of(kind);
+    return victims[Math.floor(draw() * victims.length)];
   };
   const first = pick();
   const both = draw() < 0.25 ? [first, pick()] : [first];
-  return VICTIMS.filter((victim) => both.includes(victim));
+  return names.filter((name) => both.includes(name));
 }
 
-function doorOf(
-  { kafka, s3, metastore, sidecar }: World,
-  victim: Victim,
-): { kill(signal: NodeJS.Signals): Promise<void>; restart(): Promise<void> } {
+/** In the order in which one needs the other. */
+function doorsOf({ kafka, s3, metastore, sidecar }: World): ReadonlyMap<string, Door> {
   const [broker] = kafka.brokers;
   if (broker === undefined) throw new Error('no broker');
-  return { broker, store: s3, metastore, sidecar }[victim];
+  return new Map<string, Door>([
+    ['broker', broker],
+    ['store', s3],
+    ...metastore.doors,
+    ['sidecar', sidecar],
+  ]);
 }
 
 async function verify(
@@ -216,7 +238,9 @@ async function verify(
   } finally {
     reader.stop();
   }
-  await expectAccounted(world.metastore.grpc, world.kafka.clusterId, world.s3.dataDirectory);
+  for (const { grpc } of world.metastore.members) {
+    await expectAccounted(grpc, world.kafka.clusterId, world.s3.dataDirectory);
+  }
   return { records, segments };
 }
 

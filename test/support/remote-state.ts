@@ -2,6 +2,7 @@
 import * as fs from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { expect } from 'vitest';
+import { SNAPSHOT_PREFIX } from '../../src/app/object-snapshots.ts';
 import { connectOperator } from '../../src/cli/connect.ts';
 import type { OperatorCalls } from '../../src/cli/operator-calls.ts';
 import { SegmentState } from '../../src/gen/logtier/v1/catalog_command.ts';
@@ -200,9 +201,12 @@ async function unaccounted(
   };
 }
 
-/** versitygw keeps its own temporary files there; a killed probe's object is ours, and swept after an hour. */
+/**
+ * versitygw keeps its own temporary files there; a killed probe's object is ours, and swept after an hour; a metastore
+ * over etcd keeps its snapshots there.
+ */
 function isExpected(path: string): boolean {
-  return path.startsWith('.sgwtmp') || path.startsWith(PROBE_PREFIX);
+  return ['.sgwtmp', PROBE_PREFIX, SNAPSHOT_PREFIX].some((prefix) => path.startsWith(prefix));
 }
 
 /** The broker forgets what is remote, so that only the remote part can answer for it. */

@@ -204,6 +204,23 @@ test('a reader whose entries are gone gets the snapshot, then the entries above 
   await Promise.all([log.stop(), late.stop()]);
 });
 
+test('of all snapshots the last two stay in the store, in case one is being read', async () => {
+  const snapshots = new MemorySnapshots();
+  const client = new EtcdFake().connect();
+  const log = await openMemberLog({ client, settings: eager, snapshots });
+  let index = 0n;
+  log.serveSnapshotsOf(providerOf(() => ({ index, text: `up to ${index}` })));
+  const seen: string[] = [];
+  for (let taken = 0; taken < 4; taken += 1) {
+    index = await propose(log, 3);
+    await log.compact({ index, makeDurable: durable });
+    await expect.poll(() => log.status().firstIndex, { timeout: 30_000 }).toBe(index + 1n);
+    seen.push(snapshots.names.map((name) => name.replace(/^.*\/0*(\d+)-.*$/, '$1')).join(' '));
+  }
+  expect(seen).toEqual(['4', '4 7', '7 10', '10 13']);
+  await log.stop();
+});
+
 test('entries below a snapshot stay for members that lag a little', async () => {
   const etcd = new EtcdFake();
   const settings = { ...eager, keptEntries: 3 };

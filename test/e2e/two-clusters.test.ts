@@ -98,7 +98,7 @@ async function listed({ sidecar }: Side): Promise<Listed> {
   ) as Listed;
   return {
     clusterId,
-    items: items.map(({ topic, remoteSegments }) => ({ topic, remoteSegments })),
+    items: items.map((item) => ({ topic: item.topic, remoteSegments: item.remoteSegments })),
   };
 }
 

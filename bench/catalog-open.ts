@@ -26,14 +26,7 @@ import { encodeRow } from '../src/metastore/catalog/row.ts';
 import { readState } from '../src/metastore/catalog/state.ts';
 import type { KvEngine, KvWrite } from '../src/metastore/engine/kv-engine.ts';
 import { openRocksdbEngine } from '../src/metastore/engine/rocksdb-engine.ts';
-import { openMember } from '../src/metastore/member/catalog-member.ts';
-import { memberSettings } from '../src/metastore/member/settings.ts';
-import { type CatalogService, catalogService } from '../src/metastore/service/catalog-service.ts';
-import { systemClock } from '../src/platform/clock.ts';
-import { silentLogger } from '../src/platform/log.ts';
 import { segmentId as segmentIdOf, topicId } from '../src/segment/ids.ts';
-import { fixedHome } from '../test/support/engine-homes.ts';
-import { MemoryLogStore } from '../test/support/memory-log.ts';
 import {
   type AnyOp,
   claimOp,
@@ -45,19 +38,16 @@ import {
   TOPIC_ID,
 } from '../test/support/metastore-catalog.ts';
 import { type BenchLine, benchLine } from './support/bench-line.ts';
+import type { ReaderConfig } from './support/catalog-reader.ts';
+import { compiled } from './support/compiled.ts';
+import { runToEnd } from '../test/support/testbeds/processes.ts';
 
 const NAME = 'catalog-open';
-const NEVER: AbortSignal = new AbortController().signal;
 const SEGMENTS_OF_PARTITION = 1_000;
-/** The promise: an answer within half a second of the start. */
-const READY_AIM_MS = 500;
 const SEGMENTS_OF_COMMAND = 50;
 const COMMANDS_OF_BATCH = 4;
 const APPLIED_PARTITIONS = 10;
 const OFFSETS_OF_SEGMENT = 1_000_000n;
-const LOOK_UPS = 20_000;
-/** The promise: p99 of a look-up. */
-const LOOK_UP_AIM_MS = 1;
 const NOTHING = new Uint8Array(0);
 
 /** Commands of one client in order, encoded as the log would hold them. */
@@ -228,82 +218,30 @@ async function applyRate(directory: string): Promise<number> {
   return (APPLIED_PARTITIONS * SEGMENTS_OF_PARTITION) / seconds;
 }
 
-/** Microseconds of look-ups in random places, sorted. */
-async function lookUps(service: CatalogService, partitions: number): Promise<number[]> {
-  const took: number[] = [];
-  for (let round = 0; round < LOOK_UPS; round += 1) {
-    const partition = { topicId: TOPIC_ID, partition: (round * 37) % Math.min(partitions, 200) };
-    const offset = BigInt((round * 7919) % SEGMENTS_OF_PARTITION) * OFFSETS_OF_SEGMENT + 5n;
-    const value = { partition, epoch: 0, offset };
-    const begun = performance.now();
-    const request = { clusterId: CLUSTER, query: { $case: 'findSegment', value } } as const;
-    const { answer } = await service.query(request, NEVER);
-    took.push(performance.now() - begun);
-    const found = answer?.$case === 'findSegment' ? answer.value.segment?.startOffset : undefined;
-    if (found !== offset - 5n) throw new Error('a look-up found another segment');
-  }
-  return took.toSorted((left, right) => left - right);
-}
-
 async function* measure(directory: string, segments: number): AsyncGenerator<BenchLine> {
   const filling = await openRocksdbEngine(directory);
-  let begun = performance.now();
+  const begun = performance.now();
   const applied = await fill(filling, segments);
   const fillSeconds = (performance.now() - begun) / 1000;
   const filled = { case: `fill ${segments}`, value: segments / fillSeconds, unit: 'segments/s' };
   yield benchLine(NAME, filled, undefined);
   await filling.close();
-
-  const log = new MemoryLogStore();
-  log.entries.length = 0;
-  log.snapshotIndex = applied;
-  begun = performance.now();
-  const engine = await openRocksdbEngine(directory);
-  const home = fixedHome(engine);
-  const deps = { home, log: log.open(), clock: systemClock, logger: silentLogger };
-  const member = await openMember(deps, memberSettings.parse({}), METASTORE);
-  const service = catalogService(member);
-  const query = { $case: 'status', value: {} } as const;
-  const { answer } = await service.query({ clusterId: CLUSTER, query }, NEVER);
-  const readyMs = performance.now() - begun;
-  if (answer?.$case !== 'status' || answer.value.segments !== BigInt(segments)) {
-    throw new Error('the catalog came back with other segments');
-  }
-  const ready = { case: `ready with ${segments}`, value: readyMs, unit: 'ms' };
-  yield benchLine(NAME, ready, READY_AIM_MS);
-
-  const partitions = segments / SEGMENTS_OF_PARTITION;
-  const cold = await lookUps(service, partitions);
-  const warm = await lookUps(service, partitions);
-  const shares: [string, readonly number[], number][] = [
-    ['p99 of look-ups, first time', cold, 0.99],
-    ['p50 of look-ups', warm, 0.5],
-    ['p99 of look-ups', warm, 0.99],
-  ];
-  for (const [name, took, share] of shares) {
-    const value = took[Math.floor(took.length * share)] ?? 0;
-    yield benchLine(NAME, { case: name, value, unit: 'ms' }, LOOK_UP_AIM_MS);
-  }
-
-  begun = performance.now();
-  const rounds = 20;
-  for (let round = 0; round < rounds; round += 1) {
-    const partition = {
-      topicId: TOPIC_ID,
-      partition: (round * 37) % (segments / SEGMENTS_OF_PARTITION),
-    };
-    let seen = 0;
-    for await (const page of service.listSegments({ clusterId: CLUSTER, partition }, NEVER)) {
-      seen += page.segments.length;
-    }
-    if (seen !== SEGMENTS_OF_PARTITION)
-      throw new Error('a partition came back with other segments');
-  }
-  const listMs = (performance.now() - begun) / rounds;
-  const load = { case: `load a partition of ${SEGMENTS_OF_PARTITION}`, value: listMs, unit: 'ms' };
-  yield benchLine(NAME, load, undefined);
-  await member.stop();
-  await engine.close();
+  const config: ReaderConfig = {
+    bench: NAME,
+    directory,
+    segments,
+    segmentsOfPartition: SEGMENTS_OF_PARTITION,
+    offsetsOfSegment: Number(OFFSETS_OF_SEGMENT),
+    applied: String(applied),
+  };
+  const script = await compiled(new URL('support/catalog-reader.ts', import.meta.url));
+  const printed = await runToEnd({
+    name: 'catalog reader',
+    command: process.execPath,
+    args: [script, JSON.stringify(config)],
+    logFile: `${directory}.log`,
+  });
+  for (const line of printed.trim().split('\n')) yield JSON.parse(line);
 }
 
 export async function* run(): AsyncGenerator<BenchLine> {

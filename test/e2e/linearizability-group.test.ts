@@ -18,8 +18,8 @@ async function inTurn(
   console.log(report);
   expect(report.verdict).toBe('linearizable');
   // A history in which nothing was granted, or nothing was contended, would prove nothing.
-  expect(report.answered).toBeGreaterThan(200);
-  expect(report.refused).toBeGreaterThan(10);
+  expect(report.answered).toBeGreaterThan(100);
+  expect(report.refused).toBeGreaterThan(5);
   expect(report.hashes).toEqual(report.hashes.map(() => report.hashes[0]));
   expect(report.hashes).toHaveLength(members);
   return report;

@@ -3,6 +3,7 @@
 // It reaches each peer through a socket of its own, `link-FROM-TO.sock`, and its disk is full, or fails to sync,
 // while the files `full-NODE` and `broken-NODE` exist.
 import { existsSync } from 'node:fs';
+import { LogtierError } from '../../src/base/errors.ts';
 import { raftHome } from '../../src/metastore/log/raft-log/raft-home.ts';
 import { openMetastore } from '../../src/metastore/member/open-metastore.ts';
 import { memberSettings } from '../../src/metastore/member/settings.ts';
@@ -47,32 +48,41 @@ const settings = memberSettings.parse({
   log: { wal: { fileBytes: '256KiB' }, keptBytes: '128KiB' },
 });
 const address = addressOf(nodeId);
-const opened = await openMetastore(deps, settings, {
-  directory: `${directory}/state-${nodeId}`,
-  logHome: raftHome(deps, settings.log, {
-    id: groupId,
-    nodeId,
-    voters: voters.map((id) => ({ id, address: addressOf(id) })),
-    address,
-    dial: (peer) => `unix:${directory}/link-${nodeId}-${peer.id}.sock`,
-  }),
-});
-const server = await serve(
-  { clock: systemClock, log: logger },
-  { ...defaultServeSettings, address },
-  [
-    catalogRpc(catalogService(opened.member)),
-    clusterRpc(opened, 'under test'),
-    ...opened.peerServices,
-  ],
-);
-void opened.member.failed.then(({ code, message }) => {
-  process.stderr.write(`error: ${code}: ${message}\n`);
+
+/** One clear line, also when it cannot even start. */
+function end(error: unknown): never {
+  const said = error instanceof LogtierError ? `${error.code}: ${error.message}` : String(error);
+  process.stderr.write(`error: ${said}\n`);
   process.exit(1);
-});
-process.once('SIGTERM', () => {
-  void server
-    .stop()
-    .then(() => opened.stop())
-    .then(() => process.exit(0));
-});
+}
+
+async function run(): Promise<void> {
+  const opened = await openMetastore(deps, settings, {
+    directory: `${directory}/state-${nodeId}`,
+    logHome: raftHome(deps, settings.log, {
+      id: groupId,
+      nodeId,
+      voters: voters.map((id) => ({ id, address: addressOf(id) })),
+      address,
+      dial: (peer) => `unix:${directory}/link-${nodeId}-${peer.id}.sock`,
+    }),
+  });
+  const server = await serve(
+    { clock: systemClock, log: logger },
+    { ...defaultServeSettings, address },
+    [
+      catalogRpc(catalogService(opened.member)),
+      clusterRpc(opened, 'under test'),
+      ...opened.peerServices,
+    ],
+  );
+  void opened.member.failed.then(end);
+  process.once('SIGTERM', () => {
+    void server
+      .stop()
+      .then(() => opened.stop())
+      .then(() => process.exit(0));
+  });
+}
+
+await run().catch(end);

@@ -1,6 +1,7 @@
 // Where the log of this process's metastore member lies, by its settings.
 import { LogtierError } from '../base/errors.ts';
 import { etcdHome } from '../metastore/log/etcd-log/etcd-home.ts';
+import { requireNeverJoined } from '../metastore/log/etcd-log/joined-log.ts';
 import type { LogHome } from '../metastore/log/log-home.ts';
 import { type GroupPlace, raftHome } from '../metastore/log/raft-log/raft-home.ts';
 import type { MetastoreDeps } from '../metastore/member/open-metastore.ts';
@@ -17,10 +18,20 @@ export function logHomeOf(
   { member, group, etcd }: Pick<Settings['metastore'], 'member' | 'group' | 'etcd'>,
   stores: ReadonlyMap<string, NamedStore>,
 ): LogHome {
-  if (etcd === undefined) return raftHome(deps, member.log, groupPlaceOf(group));
+  if (etcd === undefined) return neverInEtcd(deps, raftHome(deps, member.log, groupPlaceOf(group)));
   const snapshots = objectSnapshots(storeOf(stores, etcd), etcd.metastoreId);
   const connect = (): ReturnType<typeof connectConfiguredEtcd> => connectConfiguredEtcd(deps, etcd);
   return etcdHome({ ...deps, snapshots, connect }, etcd, etcd);
+}
+
+function neverInEtcd({ disk }: MetastoreDeps, home: LogHome): LogHome {
+  return {
+    metastoreId: home.metastoreId,
+    open: async (place) => {
+      await requireNeverJoined(disk, `${place.directory}/log`);
+      return await home.open(place);
+    },
+  };
 }
 
 /** The one store that a member needs; none where etcd does not keep the log. */

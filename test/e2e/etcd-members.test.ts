@@ -3,9 +3,17 @@ import * as fs from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { openMetastoreAccess } from '../../src/app/metastore-access.ts';
 import { SNAPSHOT_PREFIX } from '../../src/app/object-snapshots.ts';
+import { openStores } from '../../src/app/open-stores.ts';
+import { settingsSchema } from '../../src/app/settings.ts';
 import { grpcTransport } from '../../src/metastore/client/catalog-transport.ts';
 import { systemClock } from '../../src/platform/clock.ts';
+import { nodeDisk } from '../../src/platform/disk.ts';
+import { silentLogger } from '../../src/platform/log.ts';
+import { createMetrics } from '../../src/platform/metrics.ts';
+import { systemRandom } from '../../src/platform/random.ts';
+import { CLUSTER } from '../support/metastore-catalog.ts';
 import {
   claimRequest,
   intent,
@@ -43,22 +51,25 @@ interface Wrong {
   readonly stores?: Section;
 }
 
+function etcdSection(memberId: string): Section {
+  return {
+    endpoints: etcd.endpoints,
+    metastoreId: ID,
+    memberId,
+    store: 'main',
+    snapshotBytes: '4KiB',
+    keptEntries: 0,
+    leaseMs: '2s',
+  };
+}
+
 /** A member that snapshots often, and keeps no entry below; its directory is as the last one of that name left it. */
 async function start(name: string, wrong: Wrong = {}): Promise<RoleProcess> {
   const member = await startMetastore({
     directory: join(home, name),
     metastore: {
       member: { flushMs: '500ms' },
-      etcd: {
-        endpoints: etcd.endpoints,
-        metastoreId: ID,
-        memberId: name,
-        store: 'main',
-        snapshotBytes: '4KiB',
-        keptEntries: 0,
-        leaseMs: '2s',
-        ...wrong.etcd,
-      },
+      etcd: { ...etcdSection(name), ...wrong.etcd },
     },
     settings: { stores: wrong.stores ?? { main: { kind: 'filesystem', directory: store } } },
   });
@@ -184,4 +195,23 @@ test('what does not fit is told in one clear line, and nothing is damaged', asyn
     PATIENCE,
   );
   expect(await segmentsIn(without)).toBe(BigInt(copied));
+});
+
+test('a member that a sidecar embeds is one of them', async () => {
+  const settings = settingsSchema.parse({
+    state: { dir: join(home, 'embedded') },
+    stores: { main: { kind: 'filesystem', directory: store } },
+    metastore: { etcd: etcdSection('embedded') },
+  });
+  const deps = { clock: systemClock, disk: nodeDisk, random: systemRandom, logger: silentLogger };
+  const stores = openStores({ ...deps, registry: createMetrics() }, settings);
+  const identity = { clusterId: CLUSTER, brokerId: 1, instance: 'embedded' };
+  const access = await openMetastoreAccess({ ...deps, stores: stores.byName }, settings, identity);
+  try {
+    expect(access.embedded?.logStatus().failure).toBe(undefined);
+    expect((await access.queries.status(NEVER)).segments).toBe(BigInt(copied));
+  } finally {
+    await access.stop();
+    stores.stop();
+  }
 });

@@ -1,9 +1,11 @@
 // Which log in etcd a member's directory has been in: one small file where other homes keep the log itself.
 import { LogtierError } from '../../../base/errors.ts';
-import { diskError, type Disk } from '../../../platform/disk.ts';
+import { diskError, type Disk, errnoOf } from '../../../platform/disk.ts';
 import { replaceFile } from '../../../platform/replace-file.ts';
 
 const FILE = 'etcd-log';
+const THROUGH_BACKUP =
+  'a metastore changes the home of its log through a backup: docs/runbooks/restore-a-backup.md';
 const IDENTITY = /^[0-9a-f]{1,16}-\d{1,20}$/;
 
 /** Undefined: in none. INVALID_CONFIG where `directory` holds a log of its own. */
@@ -17,6 +19,19 @@ export async function joinedLog(disk: Disk, directory: string): Promise<string |
   } catch (error) {
     throw error instanceof LogtierError ? error : diskError(error, `reading ${directory}`);
   }
+}
+
+/** INVALID_CONFIG for a member of a log in etcd: a log of its own would be another history under the same id. */
+export async function requireNeverJoined(disk: Disk, directory: string): Promise<void> {
+  try {
+    await disk.stat(`${directory}/${FILE}`);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return;
+    throw diskError(error, `reading ${directory}`);
+  }
+  throw new LogtierError('INVALID_CONFIG', `${directory} belongs to a log in etcd`, {
+    hint: `metastore.etcd is missing in the settings; ${THROUGH_BACKUP}`,
+  });
 }
 
 export async function rememberLog(disk: Disk, directory: string, identity: string): Promise<void> {
@@ -33,6 +48,6 @@ async function readIdentity(disk: Disk, directory: string): Promise<string> {
 
 function holdsLog(directory: string): LogtierError {
   return new LogtierError('INVALID_CONFIG', `${directory} holds a log that is not in etcd`, {
-    hint: 'metastore.etcd needs a directory of its own; a metastore moves through a backup: docs/runbooks/restore-a-backup.md',
+    hint: `metastore.etcd needs a directory of its own; ${THROUGH_BACKUP}`,
   });
 }

@@ -1,0 +1,35 @@
+import { expect, test } from 'vitest';
+import { logHomeOf } from '../../../src/app/log-home.ts';
+import { settingsSchema } from '../../../src/app/settings.ts';
+import { systemClock } from '../../../src/platform/clock.ts';
+import { silentLogger } from '../../../src/platform/log.ts';
+import { systemRandom } from '../../../src/platform/random.ts';
+import { MemoryDisk } from '../../support/memory-disk.ts';
+
+const metastoreId = 'm'.repeat(22);
+
+function homeOn(disk: MemoryDisk) {
+  const { metastore } = settingsSchema.parse({
+    metastore: { member: { log: { wal: { fileBytes: '1MiB' } } } },
+  });
+  const platform = { disk: disk.forProcess(), clock: systemClock, random: systemRandom };
+  return logHomeOf({ ...platform, logger: silentLogger }, metastore, new Map());
+}
+
+test('a member of a log in etcd does not go on with a log of its own when the setting is missing', async () => {
+  const disk = new MemoryDisk();
+  disk.place('/member/log/etcd-log', Buffer.from('cafe-2\n'));
+  const place = { directory: '/member', metastoreId, applied: { index: 9n, term: 1n } };
+  await expect(homeOn(disk).open(place)).rejects.toMatchObject({
+    code: 'INVALID_CONFIG',
+    message: '/member/log belongs to a log in etcd',
+    hint: expect.stringMatching(/^metastore\.etcd is missing in the settings; /),
+  });
+});
+
+test('without a setting a new member begins a log of its own', async () => {
+  const place = { directory: '/member', metastoreId, applied: { index: 0n, term: 0n } };
+  const { log } = await homeOn(new MemoryDisk()).open(place);
+  expect(log.status().failure).toBe(undefined);
+  await log.stop();
+});

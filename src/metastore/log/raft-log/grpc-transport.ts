@@ -1,5 +1,5 @@
 // The group over gRPC: every member dials each other one and sends on what it dialled.
-import { LogtierError } from '../../../base/errors.ts';
+import { hasCode, LogtierError } from '../../../base/errors.ts';
 import {
   type ExchangeRequest,
   type ExchangeResponse,
@@ -116,6 +116,13 @@ export class GrpcRaftTransport implements RaftTransport {
         members: said.members.map(decodePeer),
         voters: said.voters.map(decodePeer),
       };
+    } catch (error) {
+      if (!hasCode(error, 'METASTORE_UNAVAILABLE', 'DEADLINE_EXCEEDED')) throw error;
+      const what = `member ${peer.id} does not answer at ${peer.address}`;
+      throw new LogtierError('METASTORE_UNAVAILABLE', what, {
+        hint: 'start it first, with this address',
+        cause: error,
+      });
     } finally {
       channel.stop();
     }
@@ -193,6 +200,7 @@ export class GrpcRaftTransport implements RaftTransport {
   }
 
   private receive({ messages }: RaftBatch, from: number): void {
+    this.requireNotRemoved(from);
     for (const bytes of messages) {
       this.events?.received(decodeMessage(bytes, from, this.identity.nodeId));
     }
@@ -231,6 +239,14 @@ export class GrpcRaftTransport implements RaftTransport {
     return id;
   }
 
+  private requireNotRemoved(id: number): void {
+    if (this.membership?.removed.has(id) === true) {
+      throw new LogtierError('MEMBER_REMOVED', `member ${id} was removed from the group`, {
+        hint: 'a new member joins under a new number, with an empty directory',
+      });
+    }
+  }
+
   /** WRONG_CLUSTER, MEMBER_REMOVED and WRONG_DIRECTORY for who is not one of the group. */
   private check({ groupId, from, to, directory }: RaftHello): number {
     const { nodeId, groupId: own } = this.identity;
@@ -241,9 +257,7 @@ export class GrpcRaftTransport implements RaftTransport {
       });
     }
     const id = safeNumber(from);
-    if (this.membership?.removed.has(id) === true) {
-      throw new LogtierError('MEMBER_REMOVED', `member ${id} was removed from the group`);
-    }
+    this.requireNotRemoved(id);
     const known = this.membership?.directories.get(id);
     if (known !== undefined && known !== directory) {
       throw lostDirectory(id, `member ${nodeId} knows another one of it`);

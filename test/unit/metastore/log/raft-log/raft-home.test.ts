@@ -144,6 +144,18 @@ test('a lost voter is replaced under a new number', async () => {
   await commit('with the new one');
 });
 
+test('a member that is removed while it runs learns of it and stops', async () => {
+  for (const id of [1, 2, 3]) await start(id);
+  await commit('ready');
+  const lead = await leader();
+  const gone = [1, 2, 3].find((id) => id !== lead.nodeId)!;
+  await lead.changeGroup({ kind: 'remove', id: gone }, NEVER);
+  const { log } = running.get(gone)!;
+  await vi.waitUntil(() => log.status().failure !== undefined, PATIENCE);
+  expect(log.status().failure).toMatch(/removed/);
+  await commit('without it');
+});
+
 test('a metastore that began alone gets its address with its settings, and takes in others', async () => {
   const alone = await startAlone();
   const index = await alone.log.propose(new TextEncoder().encode('alone'), NEVER);

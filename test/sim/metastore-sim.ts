@@ -133,7 +133,7 @@ export class MetastoreSim {
 
   restartSoon(member: SimMember): void {
     const { group } = this;
-    this.schedule.after(this.draw() * (this.isCalm ? 200 : 2500), () => {
+    this.schedule.after(this.draw() * (this.isCalm ? 200 : 1200), () => {
       const isThere = !group.isOver && group.members.includes(member);
       if (isThere && member.process === undefined) member.start();
     });
@@ -336,8 +336,10 @@ export class MetastoreSim {
 
   /** Election safety. */
   private checkLeader(life: Life, id: number): void {
-    const status = life.log()?.status();
-    if (status?.role !== 'leader') return;
+    const log = life.log();
+    if (log?.group.leaderId !== id) return;
+    const status = log.status();
+    if (status.role !== 'leader') return;
     const term = `${this.group.id} ${status.term}`;
     const known = this.leaders.get(term);
     if (known === undefined) this.leaders.set(term, id);
@@ -409,7 +411,7 @@ function settingsOf(mix: Mix): MemberSettings {
     tailBytes: '4KiB',
     readBytes: '2KiB',
     maxMessageBytes: '8KiB',
-    tickMs: '50ms',
+    tickMs: '30ms',
   });
   return {
     flushMs: mix.flushMs,

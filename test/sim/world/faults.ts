@@ -29,7 +29,7 @@ export class Faults {
       if (name !== undefined && !this.sim.isRestoring) this.strike(name);
       schedule.after(draw() * 2 * mix.everyMs, next);
     };
-    schedule.after(500, next);
+    schedule.after(300, next);
   }
 
   maySee(member: SimMember, code: string): boolean {
@@ -69,7 +69,7 @@ export class Faults {
         void this.stopAndStart(member, () => undefined);
       },
       pause: () => {
-        member.host.pausedUntilMs = this.sim.schedule.nowMs + draw() * 3000;
+        member.host.pausedUntilMs = this.sim.schedule.nowMs + draw() * 1500;
       },
       cutOneWay: () => {
         this.cut((left, right) => draw() < 0.25 && left !== right);
@@ -166,7 +166,7 @@ export class Faults {
     const cut = new Set(blocked.map(([from, to]) => `${from}>${to}`));
     const { network, schedule, draw } = this.sim;
     network.blocked = cut;
-    schedule.after(300 + draw() * 4000, () => {
+    schedule.after(200 + draw() * 3500, () => {
       if (network.blocked === cut) network.blocked = new Set();
     });
   }
@@ -181,7 +181,7 @@ export class Faults {
     const { draw, schedule } = this.sim;
     const used = member.disk.contents().reduce((sum, [, bytes]) => sum + bytes.length, 0);
     member.disk.capacityBytes = used + draw() * 20_000;
-    schedule.after(500 + draw() * 3000, () => {
+    schedule.after(300 + draw() * 1500, () => {
       member.disk.capacityBytes = Infinity;
     });
   }

@@ -17,7 +17,7 @@ import { keyOf, printPartition, printRecord, tokenText } from './reference-print
 import { SimDoor, type DoorDeps } from './sim-door.ts';
 import { SimEngine, SimStore } from './sim-engine.ts';
 
-export const FRESH_MS = 4_000;
+export const FRESH_MS = 3_000;
 
 const SETTINGS: MetastoreClientSettings = {
   firstRetryMs: 20,

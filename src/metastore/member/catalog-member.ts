@@ -18,7 +18,6 @@ import { encodeMessage } from '../catalog/row.ts';
 import { revisionOf } from '../catalog/state.ts';
 import { openState } from '../catalog/upgrade.ts';
 import type { KvEngine } from '../engine/kv-engine.ts';
-import { onAbort } from '../../base/on-abort.ts';
 import {
   isSnapshot,
   type LogEntry,
@@ -32,6 +31,7 @@ import { type FeedPage, readFeedPage } from './feed-page.ts';
 import { FeedTail } from './feed-tail.ts';
 import { notFitting, requireFitting } from './fitting.ts';
 import { Housekeeping } from './housekeeping.ts';
+import { IndexWaiters } from './index-waiters.ts';
 import { installSnapshot } from './install-snapshot.ts';
 import type { MemberSettings } from './settings.ts';
 import { snapshotsOf } from './snapshot-provider.ts';
@@ -49,12 +49,6 @@ const APPLY_ENTRIES = 256;
 /** Snapshots in a row that did not come whole before the member gives up. */
 const MAX_INSTALL_TRIES = 5;
 const INSTALL_RETRY_MS = 1_000;
-
-interface Waiter {
-  readonly index: LogIndex;
-  resolve(): void;
-  reject(error: LogtierError): void;
-}
 
 /** Refuses an engine that does not belong to this log. Owns neither; both must outlive it. */
 export async function openMember(
@@ -88,7 +82,10 @@ export class CatalogMember {
   private readonly ended = new AbortController();
   private current: CatalogState;
   private installed = 0;
-  private waiters: Waiter[] = [];
+  /** In the engine. */
+  private readonly written: IndexWaiters;
+  /** Applied: their answers are known. */
+  private readonly answered: IndexWaiters;
   /** Answers of entries that a proposal of this member may be about to ask for. */
   private readonly results = new Map<LogIndex, CommandResult>();
   private proposals = 0;
@@ -105,6 +102,8 @@ export class CatalogMember {
     this.settings = settings;
     this.current = state;
     this.rows = new EngineBase(this.engine);
+    this.written = new IndexWaiters(state.appliedIndex, this.ended.signal);
+    this.answered = new IndexWaiters(state.appliedIndex, this.ended.signal);
     this.tail = new FeedTail(revisionOf(state));
     this.epochIndexes = new EpochIndexes(settings.epochIndexBytes);
     this.failed = new Promise((resolve) => {
@@ -173,7 +172,7 @@ export class CatalogMember {
       const indexes = settled.flatMap((it) => (it.status === 'fulfilled' ? [it.value] : []));
       const failure = settled.find((it) => it.status === 'rejected');
       if (failure !== undefined) throw failure.reason;
-      await this.appliedAll(indexes, signal);
+      await this.answeredAll(indexes, signal);
       return indexes.map((index) => this.takeResult(index));
     } finally {
       this.proposals -= commands.length;
@@ -181,10 +180,13 @@ export class CatalogMember {
     }
   }
 
-  /** They ascend: who waits for the last has waited for all. */
-  private async appliedAll(indexes: readonly LogIndex[], signal: AbortSignal): Promise<void> {
+  /**
+   * They ascend: who waits for the last has waited for all. What is committed and applied is as good as written:
+   * the engine gets it before the next batch, and from the log again after a crash.
+   */
+  private async answeredAll(indexes: readonly LogIndex[], signal: AbortSignal): Promise<void> {
     const last = indexes.at(-1) ?? 0n;
-    await this.applied(last, signal).catch((cause: unknown) => {
+    await this.answered.wait(last, signal).catch((cause: unknown) => {
       throw new LogtierError('OUTCOME_UNKNOWN', `entry ${last} waits to be applied`, { cause });
     });
   }
@@ -197,30 +199,7 @@ export class CatalogMember {
 
   /** Resolves once entry `index` is in the engine. */
   applied(index: LogIndex, signal: AbortSignal): Promise<void> {
-    if (this.current.appliedIndex >= index) return Promise.resolve();
-    return new Promise((resolve, reject) => {
-      const failed = this.ended.signal;
-      if (failed.aborted || signal.aborted) {
-        reject(abortError(failed.aborted ? failed : signal));
-        return;
-      }
-      const forget = onAbort(signal, () => {
-        this.waiters = this.waiters.filter((other) => other !== waiter);
-        reject(abortError(signal));
-      });
-      const waiter: Waiter = {
-        index,
-        resolve: () => {
-          forget();
-          resolve();
-        },
-        reject: (error) => {
-          forget();
-          reject(error);
-        },
-      };
-      this.waiters.push(waiter);
-    });
+    return this.written.wait(index, signal);
   }
 
   /** The next events after `after`, at least one revision when there is one; COMPACTED below the trim point. */
@@ -290,29 +269,24 @@ export class CatalogMember {
     this.tail = new FeedTail(this.revision);
     const { index, term } = snapshot;
     this.logger.info({ index, term }, 'a snapshot was installed');
-    this.wake();
+    this.answered.reached(this.current.appliedIndex);
+    this.written.reached(this.current.appliedIndex);
     return undefined;
   }
 
   private async applyBatch(entries: readonly LogEntry[]): Promise<void> {
     const applied = await applyEntries(this.rows, this.current, entries);
+    if (this.proposals > 0) {
+      for (const [index, result] of applied.results) this.results.set(index, result);
+    }
+    this.answered.reached(applied.state.appliedIndex);
     await this.engine.batch(applied.writes);
     this.rows.applied(applied.writes);
     this.current = applied.state;
     this.epochIndexes.applied(applied.writes);
     this.tail.add(applied.revisions);
-    if (this.proposals > 0) {
-      for (const [index, result] of applied.results) this.results.set(index, result);
-    }
     this.housekeeping.applied(entries.reduce((bytes, { command }) => bytes + command.length, 0));
-    this.wake();
-  }
-
-  private wake(): void {
-    const { appliedIndex } = this.current;
-    const ready = this.waiters.filter(({ index }) => index <= appliedIndex);
-    this.waiters = this.waiters.filter(({ index }) => index > appliedIndex);
-    for (const waiter of ready) waiter.resolve();
+    this.written.reached(this.current.appliedIndex);
   }
 
   private takeResult(index: LogIndex): CommandResult {
@@ -338,8 +312,5 @@ export class CatalogMember {
 
   private end(reason: LogtierError): void {
     this.ended.abort(reason);
-    const { waiters } = this;
-    this.waiters = [];
-    for (const waiter of waiters) waiter.reject(reason);
   }
 }

@@ -18,7 +18,8 @@ export const memberSettings = z.strictObject({
     .describe('History kept in the change feed, in entries of the log.'),
   proposalsInFlight: z
     .int()
-    .min(1)
+    // One call may bring as many: with fewer it would be refused as often as it is repeated.
+    .min(1_024)
     .max(100_000)
     .default(8_192)
     .describe('Commands that wait for the log before OVERLOADED.'),

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { LogtierError } from '../../../../src/base/errors.ts';
 import { CatalogState } from '../../../../src/gen/logtier/v1/catalog_command.ts';
 import { stateKey } from '../../../../src/metastore/catalog/keys.ts';
+import { MAX_OPS } from '../../../../src/metastore/catalog/limits.ts';
 import { decodeRow, encodeRow } from '../../../../src/metastore/catalog/row.ts';
 import { STATE_VERSION } from '../../../../src/metastore/catalog/state.ts';
 import type { KvEngine } from '../../../../src/metastore/engine/kv-engine.ts';
@@ -202,6 +203,12 @@ test('after a restore tokens are larger, old sessions and views are void, orphan
   const request = { clusterId: CLUSTER, after: oldRevision, filter: undefined };
   const stream = catalogService(restored).watch(request, NEVER)[Symbol.asyncIterator]();
   expect(await codeOf(stream.next())).toBe('COMPACTED');
+});
+
+test('a member takes at least as many commands at once as one call may bring', () => {
+  const fewer = memberSettings.safeParse({ proposalsInFlight: MAX_OPS - 1 });
+  const asMany = memberSettings.safeParse({ proposalsInFlight: MAX_OPS });
+  expect([fewer.success, asMany.success]).toEqual([false, true]);
 });
 
 test('more commands than may wait for the log are refused, surely not taken', async () => {

@@ -50,6 +50,19 @@ test('a commit whose reply is lost is repeated under its number and answered onc
   expect(await ledger.abortCopy(claim, segmentName(0), 'file gone', NEVER)).toBe('finished');
 });
 
+test('who is told of an election asks again at least twice a second', async () => {
+  const { ledger } = world.client();
+  const claim = await ledger.claim(claimRequest(), NEVER);
+  world.log.mishaps.push(...Array.from({ length: 20 }, () => 'NOT_LEADER' as const));
+  const started = ledger.startCopy(claim, intent(0), NEVER);
+  let isAnswered = false;
+  void started.then(() => (isAnswered = true));
+  // 20 waits of half a second at most; those of an outage would add up to 15 s at least.
+  await world.clock.advance(12_000);
+  expect(isAnswered).toBe(true);
+  expect((await started).state).toBe('COPY_SEGMENT_STARTED');
+});
+
 test('an answer that the log itself lost is asked for again', async () => {
   const { ledger } = world.client();
   const claim = await ledger.claim(claimRequest(), NEVER);

@@ -85,9 +85,12 @@ export class Housekeeping {
     // Read before the flush: what is applied meanwhile may not be durable after it. The log itself keeps to
     // what it has committed, and keeps what its other members still need or hands them a snapshot.
     const { appliedIndex } = this.host.state();
+    // A snapshot may be installed that the log has not recorded yet.
+    const { committed } = log.status();
+    const index = appliedIndex < committed ? appliedIndex : committed;
     this.unflushedBytes = 0;
     try {
-      await log.compact({ index: appliedIndex, makeDurable: () => engine.flush() });
+      await log.compact({ index, makeDurable: () => engine.flush() });
       this.trimFeed();
     } catch (error) {
       if (hasCode(error, 'NOT_LEADER')) return;

@@ -10,7 +10,7 @@ function expectKills(report: ChaosReport): void {
 
 test('kills of sidecar, metastore, store and broker lose and double nothing', async () => {
   const killsMs = 40_000;
-  expectKills(await runChaos({ seed: chaosSeed(), killsMs, partitions: 2, restMs: 300 }));
+  expectKills(await runChaos({ seed: chaosSeed(), killsMs, partitions: 2, restMs: 800 }));
 });
 
 test('kills of members of a group, or of etcd and its members, lose and double nothing', async () => {

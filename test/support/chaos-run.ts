@@ -169,7 +169,7 @@ async function killAround(
     for (const member of world.metastore.members) {
       expect(member.alive, `the ${member.role} ended by itself`).toBe(true);
     }
-    const victims = chosen(draw, [...doors.keys()]);
+    const victims = chosen(draw, kills);
     for (const victim of victims) {
       kills[victim] = (kills[victim] ?? 0) + 1;
       await doors.get(victim)?.kill('SIGKILL');
@@ -180,8 +180,9 @@ async function killAround(
   return kills;
 }
 
-/** One, or now and then two at once; in the order of `names`. */
-function chosen(draw: () => number, names: readonly string[]): string[] {
+/** One, or now and then two at once; in the order of `kills`. Of one kind, one of those that were spared most. */
+function chosen(draw: () => number, kills: Readonly<Record<string, number>>): string[] {
+  const names = Object.keys(kills);
   const of = (kind: Victim): string[] =>
     kind === 'metastore'
       ? names.filter((name) => /^(?:metastore|etcd) /.test(name))
@@ -191,7 +192,8 @@ function chosen(draw: () => number, names: readonly string[]): string[] {
     let below = 0;
     const kinds: Victim[] = ['broker', 'store', 'metastore', 'sidecar'];
     const kind = kinds.find((each) => at < (below += SHARES[each])) ?? 'sidecar';
-    const victims = of(kind);
+    const fewest = Math.min(...of(kind).map((name) => kills[name] ?? 0));
+    const victims = of(kind).filter((name) => kills[name] === fewest);
     return victims[Math.floor(draw() * victims.length)];
   };
   const first = pick();

@@ -15,6 +15,7 @@ export interface Mix {
   readonly flushBytes: number;
   readonly keptRevisions: number;
   readonly keptBytes: number;
+  readonly fileBytes: number;
   readonly clientMs: number;
 }
 
@@ -68,11 +69,25 @@ const FAULTS: Readonly<Record<FaultName, number>> = {
   restore: 0.4,
 };
 
+const CHANGE_THE_GROUP: ReadonlySet<FaultName> = new Set([
+  'bitFlip',
+  'wipe',
+  'rejoinWiped',
+  'replace',
+  'restore',
+] as const);
+
 export function drawMix(draw: Draw): Mix {
   const dice = draw();
   const names = Object.keys(FAULTS) as FaultName[];
+  // In some the log is cut all the time: who was away needs a snapshot. Each file repeats the memberships since
+  // the last cut, so that small ones bear no change of the group.
+  const isShort = draw() < 0.4;
   const weights = Object.fromEntries(
-    names.map((name) => [name, draw() < 0.3 ? 0 : FAULTS[name] * draw()]),
+    names.map((name) => {
+      const weight = draw() < 0.3 ? 0 : FAULTS[name] * draw();
+      return [name, isShort && CHANGE_THE_GROUP.has(name) ? 0 : weight];
+    }),
   ) as Record<FaultName, number>;
   const some = (share: number, most: number): number => (draw() < share ? draw() * most : 0);
   return {
@@ -86,9 +101,10 @@ export function drawMix(draw: Draw): Mix {
     breakShare: some(0.5, 0.2),
     slowEngine: some(0.7, 0.2),
     flushMs: 300 + draw() * 2500,
-    flushBytes: draw() < 0.5 ? 4_000 + draw() * 20_000 : 1e9,
+    flushBytes: isShort ? 1_000 + draw() * 5_000 : draw() < 0.5 ? 4_000 + draw() * 20_000 : 1e9,
     keptRevisions: draw() < 0.5 ? 20 + Math.floor(draw() * 100) : 100_000,
-    keptBytes: draw() < 0.6 ? 0 : 64 * 1024,
+    keptBytes: isShort || draw() < 0.6 ? 0 : 64 * 1024,
+    fileBytes: isShort ? 8 * 1024 : 32 * 1024,
     clientMs: 30 + draw() * 90,
   };
 }

@@ -2,6 +2,7 @@
 // after others took over. What it reads is compared with the reference of that very revision.
 import { hasCode, LogtierError } from '../../../src/base/errors.ts';
 import { CommandChannel, type AnyOp } from '../../../src/metastore/client/command-channel.ts';
+import type { CatalogTransport } from '../../../src/metastore/client/catalog-transport.ts';
 import { diskViewHome } from '../../../src/metastore/client/disk-view-home.ts';
 import { LocalView } from '../../../src/metastore/client/local-view.ts';
 import { ownWritesView } from '../../../src/metastore/client/own-writes-view.ts';
@@ -36,6 +37,7 @@ export interface SidecarWorld extends Omit<DoorDeps, 'name' | 'process'> {
 
 interface SidecarLife {
   readonly process: Process;
+  readonly transport: CatalogTransport;
   readonly channel: CommandChannel;
   readonly view: LocalView;
   readonly commands: Commands;
@@ -83,7 +85,7 @@ export class Sidecar {
     const view = new LocalView({ ...deps, home }, SETTINGS, CLUSTER);
     view.start();
     const commands = new Commands(brokerId, host.draw, world.topics);
-    const life = { process, channel, view, commands };
+    const life = { process, transport, channel, view, commands };
     this.life = life;
     this.later(life);
   }
@@ -170,7 +172,8 @@ export class Sidecar {
     const dice = draw();
     try {
       if (dice < 0.3) await this.find(life, name, id);
-      else if (dice < 0.5) await this.findNow(life, name, id);
+      else if (dice < 0.45) await this.findNow(life, name, id);
+      else if (dice < 0.55) await this.ask(life, id);
       else if (dice < 0.7) await this.ownWrites(life, id);
       else if (dice < 0.78) life.view.leave(id);
       else this.peek(life, id);
@@ -214,6 +217,24 @@ export class Sidecar {
     if (this.world.histories.incarnation !== incarnation) return;
     if (found === undefined) this.mayBeEmpty(id, atLeast);
     else this.mustReach(found.revision, atLeast);
+  }
+
+  /** Of whichever member is asked, without the view. */
+  private async ask({ transport }: SidecarLife, id: PartitionId): Promise<void> {
+    const { incarnation, current } = this.world.histories;
+    const atLeast = current.newestAcknowledged;
+    const { signal } = new AbortController();
+    const query = { $case: 'partition', value: { partition: { ...id } } } as const;
+    const { revision, answer } = await transport.query({ clusterId: CLUSTER, query }, signal);
+    if (revision === undefined || answer?.$case !== 'partition') throw new Error('no answer');
+    if (revision.incarnation !== incarnation) return;
+    this.mustReach(revision, atLeast);
+    const told = answer.value.partition?.claim?.fenceToken;
+    const expected = current.reference.partitionAt(keyOf(id), revision.index);
+    const isIt =
+      told === undefined ? expected === undefined : expected?.startsWith(tokenText(told));
+    if (isIt !== true)
+      this.world.violate(`${this.name} is told ${tokenText(told)}, not ${expected}`);
   }
 
   private async ownWrites(life: SidecarLife, id: PartitionId): Promise<void> {

@@ -49,7 +49,10 @@ async function startFleet(group: MetastoreGroup): Promise<Fleet> {
   if (child.stdout === undefined || child.stdin === undefined) throw new Error('no pipes');
   const { stdin } = child;
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const next = async (): Promise<FleetAnswer> => JSON.parse((await lines.next()).value ?? '');
+  const next = async (): Promise<FleetAnswer> => {
+    const answer: FleetAnswer = JSON.parse((await lines.next()).value ?? '');
+    return answer;
+  };
   const { catchUpMs } = await next();
   return {
     connectMs: catchUpMs,

@@ -68,7 +68,8 @@ class Sidecar {
       };
       try {
         for await (const message of this.transport.watch(request, signal)) this.hear(message);
-      } catch {
+      } catch (error) {
+        if (!signal.aborted) process.stderr.write(`${String(error)}\n`);
         await new Promise((resolve) => setTimeout(resolve, 50));
       }
     }

@@ -133,6 +133,7 @@ export class GrpcRaftTransport implements RaftTransport {
     const links = [...this.links.values()];
     this.links.clear();
     await Promise.all(links.map((link) => link.stop()));
+    await this.incoming.stop();
   }
 
   private helloTo(to: number): RaftHello {
@@ -202,7 +203,11 @@ export class GrpcRaftTransport implements RaftTransport {
   private receive({ messages }: RaftBatch, from: number): void {
     this.requireNotRemoved(from);
     for (const bytes of messages) {
-      this.events?.received(decodeMessage(bytes, from, this.identity.nodeId));
+      const message = decodeMessage(bytes, from, this.identity.nodeId);
+      if (message.type === 'MsgSnap') {
+        throw new LogtierError('CORRUPT_STATE', 'a snapshot came without its content');
+      }
+      this.events?.received(message);
     }
   }
 

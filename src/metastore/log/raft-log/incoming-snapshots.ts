@@ -22,6 +22,7 @@ export class IncomingSnapshots {
   private readonly directory: string;
   private current: Incoming | undefined;
   private count = 0;
+  private isStopped = false;
   private last: Promise<unknown> = Promise.resolve();
 
   constructor(disk: Disk, directory: string) {
@@ -39,6 +40,15 @@ export class IncomingSnapshots {
     return this.inTurn(() => this.takeNow(chunk));
   }
 
+  /** What is half here is begun anew in another life. Nothing begins afterwards. */
+  stop(): Promise<void> {
+    this.isStopped = true;
+    return this.inTurn(async () => {
+      await this.current?.file.close();
+      this.current = undefined;
+    });
+  }
+
   /** A stream that broke may still be at work when the next one goes on in its place. */
   private inTurn<T>(act: () => Promise<T>): Promise<T> {
     const done = this.last.then(act);
@@ -47,6 +57,7 @@ export class IncomingSnapshots {
   }
 
   private async beginNow(transferId: Uint8Array): Promise<number> {
+    if (this.isStopped) throw new LogtierError('ABORTED', 'this metastore member stops');
     const id = Buffer.from(transferId).toString('hex');
     if (this.current?.transferId === id) return this.current.bytes;
     await this.current?.file.close();

@@ -2,9 +2,12 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import {
   type ExchangeRequest,
+  MembershipRecord,
   type RaftMessage,
+  RaftMessageType,
   RaftServiceService,
 } from '../../../../../src/gen/logtier/v1/raft.ts';
+import { encodeMembership } from '../../../../../src/metastore/log/raft-log/membership.ts';
 import {
   append,
   codeOf,
@@ -85,6 +88,13 @@ describe('a hello', () => {
   });
 });
 
+const SNAPSHOT = RaftMessageType.SNAPSHOT;
+const WITHOUT_CONTENT = {
+  index: 9n,
+  term: 1n,
+  membership: MembershipRecord.decode(encodeMembership(GROUP)),
+};
+
 describe('a message that no peer may send', () => {
   const [entry] = encoded(append).entries;
   test.each([
@@ -95,6 +105,7 @@ describe('a message that no peer may send', () => {
     ['no type', { type: 0 }],
     ['an entry whose CRC lies', { entries: [{ ...entry!, crc: 1 }] }],
     ['an entry of an impossible term', { entries: [{ ...entry!, term: 2n ** 61n }] }],
+    ['a snapshot without its content', { type: SNAPSHOT, entries: [], snapshot: WITHOUT_CONTENT }],
     ['a snapshot of nobody', { snapshot: { index: 9n, term: 1n, membership: undefined } }],
   ])('%s ends its stream with a clear error, and the next stream is heard', async (_, lie) => {
     const opening = { $case: 'hello' as const, value: hello };

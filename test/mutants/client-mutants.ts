@@ -12,13 +12,6 @@ export const clientMutants: readonly ShellMutant[] = [
     noticedBy: CLIENT_TESTS,
   },
   {
-    bug: 'numbers that nobody answered leave a gap in the session',
-    file: 'client/command-channel.ts',
-    find: '      // Numbers that nobody answered would leave a gap: a new session begins at one.\n      this.session = undefined;',
-    replace: '',
-    noticedBy: CLIENT_TESTS,
-  },
-  {
     bug: 'answers go to other commands of the same call',
     file: 'client/command-channel.ts',
     find: 'const bySeq = new Map(results.map((result) => [result.seq, result]));',
@@ -53,7 +46,7 @@ export const clientMutants: readonly ShellMutant[] = [
     file: 'client/local-view.ts',
     find: 'if (silentMs <= this.settings.freshMs) return;',
     replace: 'if (silentMs <= this.settings.freshMs * 100) return;',
-    noticedBy: SIMULATOR,
+    noticedBy: CLIENT_TESTS,
   },
   {
     bug: 'a view counts as fresh from when the answer came, not from when it asked',
@@ -75,14 +68,6 @@ export const clientMutants: readonly ShellMutant[] = [
     find: '[...this.wanted.values()].every(({ id }) => next.isComplete(id));',
     replace:
       '[...this.wanted.values()].every(({ id }) => next.isComplete(id) || next.isLoading(id));',
-    noticedBy: CLIENT_TESTS,
-  },
-  {
-    bug: 'a view on disk that was being filled is taken for a whole one',
-    file: 'client/disk-view-home.ts',
-    find: '    this.write(allOf(this.newest));\n    return this.keeperOf(this.newest);',
-    replace:
-      '    this.write([...allOf(this.newest), this.headWrite(this.newest)]);\n    return this.keeperOf(this.newest);',
     noticedBy: CLIENT_TESTS,
   },
   {

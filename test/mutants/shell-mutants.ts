@@ -6,6 +6,7 @@ import { SIMULATOR } from './shell-mutant.ts';
 
 const WAL_TESTS = 'test/unit/metastore/wal';
 const LOG_TESTS = 'test/unit/metastore/log/raft-log';
+const LOG_CONTRACT = 'test/contract/replicated-log.test.ts';
 const MEMBER_TESTS = 'test/unit/metastore/member';
 const CATALOG_TESTS = 'test/unit/metastore/catalog';
 
@@ -70,18 +71,18 @@ const logMutants: readonly ShellMutant[] = [
     noticedBy: SIMULATOR,
   },
   {
-    bug: 'a vote is not written',
+    bug: 'a new term is not written',
     file: 'log/raft-log/log-writer.ts',
     find: 'if (term === this.written.term && vote === this.written.vote) return [];',
-    replace: 'if (term === this.written.term) return [];',
-    noticedBy: SIMULATOR,
+    replace: 'if (term > 0 || vote === this.written.vote) return [];',
+    noticedBy: LOG_TESTS,
   },
   {
     bug: 'the log is cut before the catalog is durable',
     file: 'log/raft-log/compaction.ts',
     find: 'await snapshot.makeDurable();',
     replace: '',
-    noticedBy: SIMULATOR,
+    noticedBy: LOG_CONTRACT,
   },
   {
     bug: 'the entry behind a snapshot is skipped',
@@ -98,11 +99,12 @@ const logMutants: readonly ShellMutant[] = [
     noticedBy: SIMULATOR,
   },
   {
-    bug: "success is told for a command whose place another leader's entry took",
+    bug: 'a command that may be committed is told as surely not taken',
     file: 'log/raft-log/proposals.ts',
-    find: 'proposal.settle(proposal.term === term ? BigInt(index) : replaced(index));',
-    replace: 'proposal.settle(proposal.term >= 0 ? BigInt(index) : replaced(index));',
-    noticedBy: SIMULATOR,
+    find: "proposal.settle(new LogtierError('OUTCOME_UNKNOWN', `a command may be committed: ${why}`));",
+    replace:
+      "proposal.settle(new LogtierError('NOT_LEADER', `a command may be committed: ${why}`));",
+    noticedBy: LOG_TESTS,
   },
   {
     bug: 'a read is answered without asking the other members',
@@ -140,7 +142,7 @@ const memberMutants: readonly ShellMutant[] = [
     file: 'member/engine-home.ts',
     find: 'await engine.flush();',
     replace: '',
-    noticedBy: SIMULATOR,
+    noticedBy: MEMBER_TESTS,
   },
   {
     bug: 'the next start does not find the installed engine',
@@ -168,23 +170,6 @@ const memberMutants: readonly ShellMutant[] = [
     file: 'member/catalog-member.ts',
     find: 'this.tail = new FeedTail(this.revision);',
     replace: '',
-    noticedBy: SIMULATOR,
-  },
-  {
-    bug: 'the log is cut up to what was applied after the flush began',
-    file: 'member/housekeeping.ts',
-    find: 'await log.compact({ index: appliedIndex, makeDurable: () => engine.flush() });',
-    replace: `await engine.flush();
-      void appliedIndex;
-      const { appliedIndex: late } = this.host.state();
-      await log.compact({ index: late, makeDurable: () => Promise.resolve() });`,
-    noticedBy: SIMULATOR,
-  },
-  {
-    bug: 'a command is answered before it is applied',
-    file: 'member/catalog-member.ts',
-    find: 'if (this.current.appliedIndex >= index) return Promise.resolve();',
-    replace: 'if (this.current.appliedIndex + 1n >= index) return Promise.resolve();',
     noticedBy: SIMULATOR,
   },
   {
@@ -218,13 +203,6 @@ const serviceMutants: readonly ShellMutant[] = [
     replace: 'void signal;',
     noticedBy: SIMULATOR,
   },
-  {
-    bug: 'segments are listed from what this member happens to have',
-    file: 'service/list-segments.ts',
-    find: 'await member.barrier(signal);',
-    replace: '',
-    noticedBy: SIMULATOR,
-  },
 ];
 
 const catalogMutants: readonly ShellMutant[] = [
@@ -255,7 +233,7 @@ const catalogMutants: readonly ShellMutant[] = [
     file: 'catalog/commands/claim-partition.ts',
     find: 'if (command.leaderEpoch < before.leaderEpoch) {',
     replace: 'if (command.leaderEpoch < 0) {',
-    noticedBy: SIMULATOR,
+    noticedBy: CATALOG_TESTS,
   },
   {
     bug: 'a late intent begins a copy once more',

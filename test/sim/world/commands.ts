@@ -201,14 +201,13 @@ export class Commands {
     const segmentId = this.topics.someSegment(id, this.draw);
     if (segmentId === undefined) return undefined;
     const of = { partition: { ...id }, segmentId };
-    const op: AnyOp =
-      this.draw() < 0.5
-        ? { $case: 'objectErased', value: of }
-        : {
-            $case: 'recordErasePass',
-            value: { ...of, waitMs: BigInt(Math.floor(this.draw() * 2000)) },
-          };
-    return { ops: [op], answered: () => undefined, refused: () => undefined };
+    const waitMs = BigInt(Math.floor(this.draw() * 2000));
+    const pass: AnyOp = { $case: 'recordErasePass', value: { ...of, waitMs } };
+    const erased: AnyOp = { $case: 'objectErased', value: of };
+    const dice = this.draw();
+    // Both at once: the second one is too early.
+    const ops = dice < 0.3 ? [pass, erased] : [dice < 0.6 ? pass : erased];
+    return { ops, answered: () => undefined, refused: () => undefined };
   }
 
   private ofOperators(id: PartitionId, wallMs: number): NextCommand {

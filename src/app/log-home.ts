@@ -24,6 +24,18 @@ export function logHomeOf(
   return etcdHome({ ...deps, snapshots, connect }, etcd, etcd);
 }
 
+/** As `logHomeOf`. INVALID_CONFIG for a group: its members need an address that others reach. */
+export function embeddedLogHome(
+  deps: MetastoreDeps,
+  settings: Pick<Settings['metastore'], 'member' | 'group' | 'etcd'>,
+  stores: ReadonlyMap<string, NamedStore>,
+): LogHome {
+  if (settings.group === undefined) return logHomeOf(deps, settings, stores);
+  throw new LogtierError('INVALID_CONFIG', 'metastore.group: a sidecar is no member of a group', {
+    hint: 'run `logtier metastore` with it, and name the members in metastore.endpoints',
+  });
+}
+
 function neverInEtcd({ disk }: MetastoreDeps, home: LogHome): LogHome {
   return {
     metastoreId: home.metastoreId,

@@ -17,7 +17,7 @@ import type { ClientIdentity } from '../metastore/client/settings.ts';
 import { type Metastore, openMetastore } from '../metastore/member/open-metastore.ts';
 import { catalogService } from '../metastore/service/catalog-service.ts';
 import type { MetastoreClock, SegmentView } from '../uploader/segment-ledger.ts';
-import { logHomeOf } from './log-home.ts';
+import { embeddedLogHome } from './log-home.ts';
 import type { NamedStore } from './open-stores.ts';
 import type { Settings } from './settings.ts';
 import { openViewHome } from './view-home.ts';
@@ -51,13 +51,12 @@ export async function openMetastoreAccess(
   settings: Pick<Settings, 'metastore' | 'state'>,
   identity: ClientIdentity,
 ): Promise<MetastoreAccess> {
-  const { endpoints, member, etcd } = settings.metastore;
+  const { endpoints, member } = settings.metastore;
   const embedded =
     endpoints === undefined
       ? await openMetastore(deps, member, {
           directory: join(settings.state.dir, 'metastore'),
-          // A group of its own needs an address that others reach: `logtier metastore`.
-          logHome: logHomeOf(deps, { member, etcd, group: undefined }, deps.stores),
+          logHome: embeddedLogHome(deps, settings.metastore, deps.stores),
         })
       : undefined;
   const remote = endpoints === undefined ? undefined : grpcTransport(deps.clock, endpoints);

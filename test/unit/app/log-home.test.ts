@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { logHomeOf } from '../../../src/app/log-home.ts';
+import { embeddedLogHome, logHomeOf } from '../../../src/app/log-home.ts';
 import { settingsSchema } from '../../../src/app/settings.ts';
 import { systemClock } from '../../../src/platform/clock.ts';
 import { silentLogger } from '../../../src/platform/log.ts';
@@ -32,4 +32,18 @@ test('without a setting a new member begins a log of its own', async () => {
   const { log } = await homeOn(new MemoryDisk()).open(place);
   expect(log.status().failure).toBe(undefined);
   await log.stop();
+});
+
+test('a sidecar with a group in its settings is told where a group belongs', () => {
+  const group = { id: metastoreId, node: 1, voters: [{ node: 1, address: '127.0.0.1:7410' }] };
+  const { metastore } = settingsSchema.parse({ metastore: { group } });
+  const platform = {
+    disk: new MemoryDisk().forProcess(),
+    clock: systemClock,
+    random: systemRandom,
+  };
+  const deps = { ...platform, logger: silentLogger };
+  expect(() => embeddedLogHome(deps, metastore, new Map())).toThrow(
+    'metastore.group: a sidecar is no member of a group',
+  );
 });

@@ -184,7 +184,7 @@ export class SimNetwork {
   ): Promise<void> {
     const { message, snapshot, transferId } = sent;
     const to = this.reached(from, message.to);
-    const has = await to.incoming.begin(transferId);
+    const has = await orGone(to.process, to.incoming.begin(transferId));
     let at = 0;
     for await (const whole of snapshot.content(signal)) {
       for (let start = 0; start < whole.length; start += CHUNK_BYTES) {
@@ -208,13 +208,7 @@ export class SimNetwork {
     this.reached(from, to.nodeId);
     if (this.draw() < this.weather.breakShare) throw new Error('the stream broke');
     const chunk = { offset: BigInt(at), content, crc: crc32(content), isLast };
-    // A receiver that dies in the middle never answers: the sender hears of the broken stream.
-    return await new Promise((resolve, reject) => {
-      const forget = to.process.atEnd(() => {
-        reject(new LogtierError('METASTORE_UNAVAILABLE', 'the receiver is gone'));
-      });
-      to.incoming.take(chunk).finally(forget).then(resolve, reject);
-    });
+    return await orGone(to.process, to.incoming.take(chunk));
   }
 
   private reached(from: Plugged, id: number): Plugged {
@@ -226,6 +220,16 @@ export class SimNetwork {
     }
     return to;
   }
+}
+
+/** A receiver that dies in the middle never answers: the sender hears of the broken stream. */
+function orGone<T>(process: Process, answer: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const forget = process.atEnd(() => {
+      reject(new LogtierError('METASTORE_UNAVAILABLE', 'the receiver is gone'));
+    });
+    void answer.finally(forget).then(resolve, reject);
+  });
 }
 
 function refusalOf(from: Plugged, to: Plugged): LogtierError | undefined {

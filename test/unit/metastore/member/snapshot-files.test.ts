@@ -67,6 +67,7 @@ async function savedMember(): Promise<{ file: string; one: Metastore }> {
     await client.ledger.startCopy(claim, intent(number), NEVER);
     if (number < 20) await client.ledger.finishCopy(claim, segmentName(number), NEVER);
   }
+  await one.member.barrier(NEVER);
   const { state } = one.member;
   const saved = await saveSnapshotFile({ disk: nodeDisk, member: one.member }, scratch, 's', NEVER);
   expect(saved).toMatchObject({ index: state.appliedIndex, term: state.appliedTerm });

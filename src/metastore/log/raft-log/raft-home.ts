@@ -103,9 +103,7 @@ async function openInGroup(
   };
   if (!hasBegun(wal) && voters.length > 1 && applied.index > 0n) {
     await wal.close();
-    throw new LogtierError('INVALID_CONFIG', 'a restored metastore begins alone', {
-      hint: 'name only this member in metastore.group.voters, and add the others: docs/runbooks/restore-a-backup.md',
-    });
+    throw applied.index === RESTORED_INDEX ? beginsAlone() : logLost(applied.index);
   }
   if (voters.length <= 1 || hasBegun(wal)) {
     const log = await start(voters.map((voter) => (voter.id === nodeId ? self : voter)));
@@ -125,4 +123,19 @@ async function openInGroup(
     return await start(founders);
   });
   return { log, services, group: () => log.group };
+}
+
+/** What a restored catalog counts as: its log has nothing before. */
+const RESTORED_INDEX = 1n;
+
+function beginsAlone(): LogtierError {
+  return new LogtierError('INVALID_CONFIG', 'a restored metastore begins alone', {
+    hint: 'name only this member in metastore.group.voters, and add the others: docs/runbooks/restore-a-backup.md',
+  });
+}
+
+function logLost(applied: bigint): LogtierError {
+  return new LogtierError('CORRUPT_STATE', `the catalog is at entry ${applied}, its log is gone`, {
+    hint: 'this member cannot come back: docs/runbooks/replace-a-member.md',
+  });
 }

@@ -41,13 +41,16 @@ afterEach(async () => {
 
 const addressOf = (id: number): string => `unix:${scratch}/${id}.sock`;
 
-async function start(id: number, voterIds: readonly number[] = [1, 2, 3]): Promise<Running> {
+async function start(
+  id: number,
+  voterIds: readonly number[] = [1, 2, 3],
+  applied = { index: 0n, term: 0n },
+): Promise<Running> {
   const directory = join(scratch, `${id}`);
   await mkdir(directory, { recursive: true });
   const voters = voterIds.map((voter) => ({ id: voter, address: addressOf(voter) }));
   const address = addressOf(id);
   const home = raftHome(deps, settings, { id: 'the-group', nodeId: id, voters, address });
-  const applied = { index: 0n, term: 0n };
   const opened = await home.open({ directory, metastoreId: 'the-group', applied });
   const server = await serve(deps, { ...defaultServeSettings, address }, opened.services);
   const one = { ...opened, server };
@@ -214,4 +217,18 @@ test('a member that has begun does not start beside a directory id of another lo
   await stop(1);
   await rm(join(scratch, '1', 'log', 'directory-id'));
   await expect(start(1, [1])).rejects.toMatchObject({ code: 'CORRUPT_STATE' });
+});
+
+test('a voter whose log is gone beside its catalog neither founds a group nor is told to', async () => {
+  await expect(start(1, [1, 2, 3], { index: 500n, term: 3n })).rejects.toMatchObject({
+    code: 'CORRUPT_STATE',
+    message: 'the catalog is at entry 500, its log is gone',
+  });
+});
+
+test('a restored catalog does not found a group of several', async () => {
+  await expect(start(1, [1, 2, 3], { index: 1n, term: 1n })).rejects.toMatchObject({
+    code: 'INVALID_CONFIG',
+    message: 'a restored metastore begins alone',
+  });
 });

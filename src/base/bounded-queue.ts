@@ -5,7 +5,7 @@ import { LogtierError } from './errors.ts';
  *
  * `push` answers false when full: the producer decides whether to wait, drop or fail.
  */
-export class BoundedQueue<T> {
+export class BoundedQueue<T> implements AsyncIterable<T, undefined> {
   private readonly items: T[] = [];
   private readonly limit: number;
   private waiter: ((result: IteratorResult<T, undefined>) => void) | undefined;
@@ -37,6 +37,10 @@ export class BoundedQueue<T> {
     this.closed = true;
     this.waiter?.({ value: undefined, done: true });
     this.waiter = undefined;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
   }
 
   next(): Promise<IteratorResult<T, undefined>> {

@@ -7,12 +7,15 @@ import {
   type ListSegmentsResponse,
   type MutateRequest,
   type MutateResponse,
+  type MutateStreamRequest,
+  type MutateStreamResponse,
   type QueryRequest,
   type QueryResponse,
   type WatchRequest,
   type WatchResponse,
 } from '../../gen/logtier/v1/catalog.ts';
 import type { Clock } from '../../platform/clock.ts';
+import { CallStream } from '../../rpc/call-stream.ts';
 import { defaultChannelSettings, openChannel, type RpcChannel } from '../../rpc/channel.ts';
 
 export interface CatalogTransport {
@@ -44,29 +47,36 @@ export function grpcTransport(clock: Clock, endpoints: readonly string[]): GrpcT
       address,
       unavailableAs: 'METASTORE_UNAVAILABLE',
     });
-  return new RotatingTransport(endpoints, open);
+  return new RotatingTransport(clock, endpoints, open);
+}
+
+/** The way to one member. */
+interface MemberWay {
+  readonly channel: RpcChannel;
+  readonly mutations: CallStream<MutateStreamRequest, MutateStreamResponse>;
 }
 
 class RotatingTransport implements GrpcTransport {
+  private readonly clock: Clock;
   private readonly endpoints: readonly string[];
   private readonly open: (address: string) => RpcChannel;
-  private readonly channels = new Map<string, RpcChannel>();
+  private readonly ways = new Map<string, MemberWay>();
   private turn = 0;
   private named: string | undefined;
 
-  constructor(endpoints: readonly string[], open: (address: string) => RpcChannel) {
+  constructor(clock: Clock, endpoints: readonly string[], open: (address: string) => RpcChannel) {
+    this.clock = clock;
     this.endpoints = endpoints;
     this.open = open;
   }
 
   mutate(request: MutateRequest, signal: AbortSignal): Promise<MutateResponse> {
-    const { mutate } = CatalogServiceService;
-    return this.answer((channel) => channel.unary(mutate, request, CALL_MS, signal));
+    return this.answer((way) => mutateOn(way, request, signal));
   }
 
   query(request: QueryRequest, signal: AbortSignal): Promise<QueryResponse> {
     const { query } = CatalogServiceService;
-    return this.answer((channel) => channel.unary(query, request, CALL_MS, signal));
+    return this.answer(({ channel }) => channel.unary(query, request, CALL_MS, signal));
   }
 
   async *listSegments(
@@ -74,7 +84,7 @@ class RotatingTransport implements GrpcTransport {
     signal: AbortSignal,
   ): AsyncGenerator<ListSegmentsResponse, void, undefined> {
     const { listSegments } = CatalogServiceService;
-    yield* this.stream((channel) => channel.stream(listSegments, request, signal));
+    yield* this.stream(({ channel }) => channel.stream(listSegments, request, signal));
   }
 
   async *watch(
@@ -82,17 +92,20 @@ class RotatingTransport implements GrpcTransport {
     signal: AbortSignal,
   ): AsyncGenerator<WatchResponse, void, undefined> {
     const { watch } = CatalogServiceService;
-    yield* this.stream((channel) => channel.stream(watch, request, signal));
+    yield* this.stream(({ channel }) => channel.stream(watch, request, signal));
   }
 
   stop(): void {
-    for (const channel of this.channels.values()) channel.stop();
+    for (const { channel, mutations } of this.ways.values()) {
+      mutations.stop();
+      channel.stop();
+    }
   }
 
-  private async answer<T>(ask: (channel: RpcChannel) => Promise<T>): Promise<T> {
+  private async answer<T>(ask: (way: MemberWay) => Promise<T>): Promise<T> {
     const asked = this.address();
     try {
-      return await ask(this.channelTo(asked));
+      return await ask(this.wayTo(asked));
     } catch (error) {
       this.turnFrom(asked, error);
       throw error;
@@ -100,11 +113,11 @@ class RotatingTransport implements GrpcTransport {
   }
 
   private async *stream<T>(
-    open: (channel: RpcChannel) => AsyncIterable<T>,
+    open: (way: MemberWay) => AsyncIterable<T>,
   ): AsyncGenerator<T, void, undefined> {
     const asked = this.address();
     try {
-      yield* open(this.channelTo(asked));
+      yield* open(this.wayTo(asked));
     } catch (error) {
       this.turnFrom(asked, error);
       throw error;
@@ -117,12 +130,14 @@ class RotatingTransport implements GrpcTransport {
     return address;
   }
 
-  private channelTo(address: string): RpcChannel {
-    const known = this.channels.get(address);
+  private wayTo(address: string): MemberWay {
+    const known = this.ways.get(address);
     if (known !== undefined) return known;
     const channel = this.open(address);
-    this.channels.set(address, channel);
-    return channel;
+    const { mutateStream } = CatalogServiceService;
+    const way = { channel, mutations: new CallStream(this.clock, channel, mutateStream) };
+    this.ways.set(address, way);
+    return way;
   }
 
   /** Calls that fail together turn once. Who was named and does not lead any more is not believed further. */
@@ -139,6 +154,19 @@ class RotatingTransport implements GrpcTransport {
   }
 
   private mayDial(address: string): boolean {
-    return this.channels.has(address) || this.channels.size < this.endpoints.length + MAX_NAMED;
+    return this.ways.has(address) || this.ways.size < this.endpoints.length + MAX_NAMED;
   }
+}
+
+/** On the member's stream of calls, or as a call of its own beside one that is under way. */
+async function mutateOn(
+  { channel, mutations }: MemberWay,
+  request: MutateRequest,
+  signal: AbortSignal,
+): Promise<MutateResponse> {
+  if (mutations.isBusy) {
+    return await channel.unary(CatalogServiceService.mutate, request, CALL_MS, signal);
+  }
+  const { answer } = await mutations.call({ call: request }, CALL_MS, signal);
+  return answer ?? { results: [] };
 }

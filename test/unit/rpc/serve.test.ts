@@ -46,6 +46,7 @@ const handlers: Handlers = {};
 async function start(address = `unix:${directory}/socket`): Promise<void> {
   const service = rpcService(CatalogServiceService, {
     mutate: never,
+    mutateStream: never,
     query: (_, context) => handlers.query?.(context) ?? never(),
     listSegments: never,
     watch: (_, context) => handlers.watch?.(context) ?? never(),

@@ -10,9 +10,11 @@ import {
   type CallOptions,
   type ChannelCredentials,
   Client,
+  type ClientDuplexStream,
   type ClientOptions,
   type ClientReadableStream,
   type ClientUnaryCall,
+  type handleBidiStreamingCall,
   type handleServerStreamingCall,
   type handleUnaryCall,
   makeGenericClientConstructor,
@@ -46,6 +48,14 @@ export interface MutateRequest {
 
 export interface MutateResponse {
   results: CommandResult[];
+}
+
+export interface MutateStreamRequest {
+  call: MutateRequest | undefined;
+}
+
+export interface MutateStreamResponse {
+  answer: MutateResponse | undefined;
 }
 
 export interface QueryRequest {
@@ -338,6 +348,98 @@ export const MutateResponse: MessageFns<MutateResponse> = {
             }
 
             message.results.push(CommandResult.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseMutateStreamRequest(): MutateStreamRequest {
+  return { call: undefined };
+}
+
+export const MutateStreamRequest: MessageFns<MutateStreamRequest> = {
+  encode(message: MutateStreamRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.call !== undefined) {
+      MutateRequest.encode(message.call, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MutateStreamRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMutateStreamRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.call = MutateRequest.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseMutateStreamResponse(): MutateStreamResponse {
+  return { answer: undefined };
+}
+
+export const MutateStreamResponse: MessageFns<MutateStreamResponse> = {
+  encode(message: MutateStreamResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.answer !== undefined) {
+      MutateResponse.encode(message.answer, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MutateStreamResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMutateStreamResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.answer = MutateResponse.decode(reader, reader.uint32());
             continue;
           }
         }
@@ -2181,6 +2283,20 @@ export const CatalogServiceService = {
     responseSerialize: (value: MutateResponse): Buffer => Buffer.from(MutateResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): MutateResponse => MutateResponse.decode(value),
   },
+  /**
+   * Mutate, call after call on one stream: each is answered before the next is looked at. The first that fails
+   * ends the stream with its status.
+   */
+  mutateStream: {
+    path: "/logtier.v1.CatalogService/MutateStream" as const,
+    requestStream: true as const,
+    responseStream: true as const,
+    requestSerialize: (value: MutateStreamRequest): Buffer => Buffer.from(MutateStreamRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): MutateStreamRequest => MutateStreamRequest.decode(value),
+    responseSerialize: (value: MutateStreamResponse): Buffer =>
+      Buffer.from(MutateStreamResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): MutateStreamResponse => MutateStreamResponse.decode(value),
+  },
   /** Linearizable reads. */
   query: {
     path: "/logtier.v1.CatalogService/Query" as const,
@@ -2217,6 +2333,11 @@ export const CatalogServiceService = {
 export interface CatalogServiceServer extends UntypedServiceImplementation {
   /** Commands of one client in order; each is atomic. Answered when durable and applied. */
   mutate: handleUnaryCall<MutateRequest, MutateResponse>;
+  /**
+   * Mutate, call after call on one stream: each is answered before the next is looked at. The first that fails
+   * ends the stream with its status.
+   */
+  mutateStream: handleBidiStreamingCall<MutateStreamRequest, MutateStreamResponse>;
   /** Linearizable reads. */
   query: handleUnaryCall<QueryRequest, QueryResponse>;
   /** All segments of one partition in offset order, as of one revision; the first message tells it. */
@@ -2242,6 +2363,16 @@ export interface CatalogServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: MutateResponse) => void,
   ): ClientUnaryCall;
+  /**
+   * Mutate, call after call on one stream: each is answered before the next is looked at. The first that fails
+   * ends the stream with its status.
+   */
+  mutateStream(): ClientDuplexStream<MutateStreamRequest, MutateStreamResponse>;
+  mutateStream(options: Partial<CallOptions>): ClientDuplexStream<MutateStreamRequest, MutateStreamResponse>;
+  mutateStream(
+    metadata: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientDuplexStream<MutateStreamRequest, MutateStreamResponse>;
   /** Linearizable reads. */
   query(
     request: QueryRequest,

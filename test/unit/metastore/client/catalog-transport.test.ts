@@ -4,22 +4,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { LogtierError } from '../../../../src/base/errors.ts';
-import {
-  CatalogServiceService,
-  type MutateRequest,
-} from '../../../../src/gen/logtier/v1/catalog.ts';
+import type { MutateRequest } from '../../../../src/gen/logtier/v1/catalog.ts';
 import {
   grpcTransport,
   type GrpcTransport,
 } from '../../../../src/metastore/client/catalog-transport.ts';
 import { systemClock } from '../../../../src/platform/clock.ts';
 import { silentLogger } from '../../../../src/platform/log.ts';
-import {
-  defaultServeSettings,
-  type RpcServer,
-  rpcService,
-  serve,
-} from '../../../../src/rpc/serve.ts';
+import { catalogRpc } from '../../../../src/metastore/service/catalog-rpc.ts';
+import { defaultServeSettings, type RpcServer, serve } from '../../../../src/rpc/serve.ts';
 
 const NEVER = new AbortController().signal;
 const REQUEST: MutateRequest = { clusterId: 'kafka', commands: [] };
@@ -49,7 +42,7 @@ function unused(): never {
 }
 
 async function member(name: string): Promise<void> {
-  const service = rpcService(CatalogServiceService, {
+  const service = catalogRpc({
     mutate: () => {
       asked.push(name);
       if (leader === name) return Promise.resolve({ results: [] });

@@ -378,7 +378,8 @@ export class RaftLog implements ReplicatedLog {
     const silentMs = nowMs - this.lastTickMs;
     this.lastTickMs = nowMs;
     if (silentMs > (this.settings.tickMs * ELECTION_TICKS) / 2) {
-      this.reads.drop(new LogtierError('NOT_LEADER', `this member stood still for ${silentMs} ms`));
+      this.parts.logger.warn({ silentMs }, 'this member stood still');
+      this.reads.askAnew();
     }
     this.reads.tick(() => this.notLeader());
     this.core.tick();

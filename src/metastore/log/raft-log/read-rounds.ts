@@ -77,12 +77,17 @@ export class ReadRounds {
     }
   }
 
+  /** No answer to what was asked until now is believed: all of it is asked for in a new round. */
+  askAnew(): void {
+    const asked = [...this.rounds.values()].flatMap((each) => each.waiters);
+    this.rounds.clear();
+    this.waiting = [...asked, ...this.waiting];
+  }
+
   /** None of what was asked until now is answered any more. */
   drop(error: LogtierError): void {
-    const dropped = [...this.waiting, ...[...this.rounds.values()].flatMap((each) => each.waiters)];
-    this.waiting = [];
-    this.rounds.clear();
-    for (const waiter of dropped) waiter.reject(error);
+    this.askAnew();
+    for (const waiter of this.waiting.splice(0)) waiter.reject(error);
   }
 }
 

@@ -61,6 +61,8 @@ export function openChannel(clock: Clock, settings: ChannelSettings): RpcChannel
   const client = new Client(settings.address, credentials.createInsecure(), {
     'grpc.max_receive_message_length': settings.maxMessageBytes,
     'grpc.max_send_message_length': settings.maxMessageBytes,
+    // A connection of its own: streams that share one wait for each other's bytes.
+    'grpc.use_local_subchannel_pool': 1,
     'grpc.keepalive_time_ms': 20_000,
     'grpc.keepalive_timeout_ms': 10_000,
     'grpc.initial_reconnect_backoff_ms': 100,

@@ -333,6 +333,29 @@ export function catalogServiceContract(name: string, createHome: () => Promise<S
       expect(messages.map(({ events }) => events)).toEqual([[]]);
     });
 
+    test('a watch of some partitions hears of others when their topic is new, and of no later claim', async () => {
+      const own = { topicId: idNumber(50), partition: 0 };
+      const filter = { partitions: [own] };
+      const [start] = await collect(watch({ filter }), () => true);
+      const token = await session.claim();
+      await session.run(claimOp({ partition: { topicId: TOPIC_ID, partition: 1 } }));
+      const copied = await session.run(startOp(token, 1));
+      await session.claim();
+      await session.run(claimOp({ topic: 'own', partition: own }));
+      const topicsAfter = async (after: FenceToken): Promise<string[]> => {
+        const topics: string[] = [];
+        await collect(watch({ after, filter }), ({ events }) => {
+          for (const { event } of events) {
+            topics.push(event?.$case === 'partition' ? event.value.topic : String(event?.$case));
+          }
+          return topics.includes('own');
+        });
+        return topics;
+      };
+      expect(await topicsAfter(start!.revision!)).toEqual(['orders', 'own']);
+      expect(await topicsAfter(copied.revision!)).toEqual(['own']);
+    });
+
     test('a revision of another history is COMPACTED: it has to be loaded anew (rule 6)', async () => {
       const { incarnation, appliedIndex } = await status();
       for (const after of [

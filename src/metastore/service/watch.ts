@@ -1,7 +1,11 @@
 // The change feed: history after a revision, then live, one message a revision (safety rules 21, 30).
 import { hasCode, LogtierError } from '../../base/errors.ts';
 import type { WatchRequest, WatchResponse } from '../../gen/logtier/v1/catalog.ts';
-import type { CatalogEvent, PartitionRef } from '../../gen/logtier/v1/catalog_command.ts';
+import type {
+  CatalogEvent,
+  PartitionRef,
+  PartitionRow,
+} from '../../gen/logtier/v1/catalog_command.ts';
 import { throwIfAborted } from '../../platform/clock.ts';
 import { compareTokens, printToken, type Revision, sameToken } from '../../segment/ids.ts';
 import type { RevisionEvents } from '../catalog/apply.ts';
@@ -13,11 +17,13 @@ const MARK_EVERY_MS = 2_000;
 
 /** Between marks that say no more than that changes passed which are not the watcher's. */
 const PASSED_EVERY_MS = 50;
-/** So many of them may come at once after a quiet time. */
+/** So many of them may come at once after a quiet time, */
 const PASSED_BURST = 20;
+/** and so many of all watchers together: a message costs 0.1 ms, and the writers wait behind them. */
+const PASSED_BURST_OF_ALL = 1_000;
 
 /** Between two looks of one watcher, for each watcher there is: all of them together stay below half a core. */
-const PAUSE_EACH_MS = 0.05;
+const PAUSE_EACH_MS = 0.1;
 /** Between marks of what passed, for each watcher there is. */
 const PASSED_EACH_MS = 0.5;
 /** Not worth a timer. */
@@ -41,6 +47,10 @@ export class WatchCrowd {
 
   get passedEveryMs(): number {
     return Math.max(PASSED_EVERY_MS, this.count * PASSED_EACH_MS);
+  }
+
+  get passedBurst(): number {
+    return Math.min(PASSED_BURST, Math.ceil(PASSED_BURST_OF_ALL / this.count));
   }
 }
 
@@ -124,7 +134,8 @@ class PassedMarks {
   }
 
   get dueMs(): number {
-    return this.isBehind ? this.pacedMs - PASSED_BURST * this.crowd.passedEveryMs : Infinity;
+    const { passedBurst, passedEveryMs } = this.crowd;
+    return this.isBehind ? this.pacedMs - passedBurst * passedEveryMs : Infinity;
   }
 
   /** `newest` was read; `told` is the last that the watcher got of it. */
@@ -144,33 +155,59 @@ type IsWanted = (event: CatalogEvent, revision: Revision) => boolean;
 
 function wantedBy({ clusterId, filter }: WatchRequest): IsWanted {
   if (filter === undefined) return (event) => event.clusterId === clusterId;
-  const names = new Set(filter.partitions.map(nameOf));
-  return (event, revision) =>
-    event.clusterId === clusterId && isWithin(names, event.event, revision);
+  const wanted = new FilteredFeed(filter.partitions);
+  return (event, revision) => event.clusterId === clusterId && wanted.has(event.event, revision);
 }
 
-function isWithin(
-  names: ReadonlySet<string>,
-  event: CatalogEvent['event'],
-  revision: Revision,
-): boolean {
-  switch (event?.$case) {
-    case undefined:
-      return false;
-    case 'segment':
-      return names.has(nameOf(event.value));
-    case 'partition': {
-      const { partition, claim } = event.value;
-      const isClaim = claim?.released === false && sameToken(tokenOf(claim.fenceToken), revision);
-      return isClaim || (partition !== undefined && names.has(nameOf(partition)));
+/** Topics that a watcher was told of lately. */
+const MAX_TOLD_TOPICS = 256;
+
+/** What one watcher gets: all of its partitions, topics that are new, and topics that are deleted. */
+class FilteredFeed {
+  /** By topic id. Asked for each change and watcher: a name for each would be dear. */
+  private readonly partitions = new Map<string, Set<number>>();
+  private readonly toldTopics = new Set<string>();
+
+  constructor(partitions: readonly PartitionRef[]) {
+    for (const { topicId, partition } of partitions) {
+      const ofTopic = this.partitions.get(topicId) ?? new Set();
+      this.partitions.set(topicId, ofTopic.add(partition));
     }
-    case 'topicDeleted':
-      return true;
   }
-}
 
-function nameOf({ topicId, partition }: PartitionRef): string {
-  return `${topicId}:${partition}`;
+  has(event: CatalogEvent['event'], revision: Revision): boolean {
+    switch (event?.$case) {
+      case undefined:
+        return false;
+      case 'segment':
+        return this.holds(event.value);
+      case 'partition': {
+        const { partition } = event.value;
+        if (partition === undefined) return false;
+        return this.holds(partition) || this.isNewTopic(event.value, revision);
+      }
+      case 'topicDeleted':
+        return true;
+    }
+  }
+
+  private holds({ topicId, partition }: PartitionRef): boolean {
+    return this.partitions.get(topicId)?.has(partition) === true;
+  }
+
+  /**
+   * A topic's name is learned from its first claim. It is among those of partitions that were never copied: the
+   * others, one for each partition whenever a broker starts, go to who holds the partition only.
+   */
+  private isNewTopic({ partition, claim }: PartitionRow, revision: Revision): boolean {
+    const isClaim = claim?.released === false && sameToken(tokenOf(claim.fenceToken), revision);
+    if (!isClaim || claim.lastIntentNumber > 0n || partition === undefined) return false;
+    const { topicId } = partition;
+    if (this.toldTopics.has(topicId)) return false;
+    if (this.toldTopics.size >= MAX_TOLD_TOPICS) this.toldTopics.clear();
+    this.toldTopics.add(topicId);
+    return true;
+  }
 }
 
 function* messagesOf(

@@ -245,7 +245,7 @@ export interface WatchRequest {
 }
 
 /**
- * Segments and claims of these partitions only. New claims of others and deleted topics are told all the
+ * Segments and claims of these partitions only. First claims of others and deleted topics are told all the
  * same: names of topics are learned from them. The first message is a mark at `after`.
  */
 export interface WatchFilter {

@@ -78,4 +78,18 @@ export const clientMutants: readonly ShellMutant[] = [
       'if (position !== undefined && changes.length === 0) writes.push(positionWrite(generation, position));',
     noticedBy: CLIENT_TESTS,
   },
+  {
+    bug: 'what comes after a call that cannot be repeated leaves a gap',
+    file: 'client/command-channel.ts',
+    find: 'a new session begins at one.\n      this.session = undefined;',
+    replace: 'a new session begins at one.',
+    noticedBy: CLIENT_TESTS,
+  },
+  {
+    bug: 'a view counts as whole before it is',
+    file: 'client/disk-view-home.ts',
+    find: 'this.write(allOf(this.newest));',
+    replace: 'this.write([...allOf(this.newest), this.headWrite(this.newest)]);',
+    noticedBy: CLIENT_TESTS,
+  },
 ];

@@ -8,6 +8,8 @@ const WAL_TESTS = 'test/unit/metastore/wal';
 const LOG_TESTS = 'test/unit/metastore/log/raft-log';
 const LOG_CONTRACT = 'test/contract/replicated-log.test.ts';
 const MEMBER_TESTS = 'test/unit/metastore/member';
+const SERVICE_TESTS = 'test/unit/metastore/service';
+const SERVICE_CONTRACT = 'test/contract/catalog-service.test.ts';
 const CATALOG_TESTS = 'test/unit/metastore/catalog';
 
 const walMutants: readonly ShellMutant[] = [
@@ -63,6 +65,13 @@ const walMutants: readonly ShellMutant[] = [
 ];
 
 const logMutants: readonly ShellMutant[] = [
+  {
+    bug: 'an answer to a read from before a stall is believed',
+    file: 'log/raft-log/read-rounds.ts',
+    find: 'this.rounds.clear();',
+    replace: '',
+    noticedBy: LOG_TESTS,
+  },
   {
     bug: 'votes and acknowledgements leave before their write is durable',
     file: 'log/raft-log/durable-log.ts',
@@ -179,6 +188,14 @@ const memberMutants: readonly ShellMutant[] = [
     replace: 'const { incarnation } = before;',
     noticedBy: SIMULATOR,
   },
+  {
+    bug: 'the log is cut up to what was applied during the flush',
+    file: 'member/housekeeping.ts',
+    find: 'await log.compact({ index, makeDurable: () => engine.flush() });',
+    replace:
+      'await engine.flush(); await log.compact({ index: index < 0n ? index : this.host.state().appliedIndex, makeDurable: () => Promise.resolve() });',
+    noticedBy: MEMBER_TESTS,
+  },
 ];
 
 const serviceMutants: readonly ShellMutant[] = [
@@ -202,6 +219,20 @@ const serviceMutants: readonly ShellMutant[] = [
     find: 'await member.barrier(signal);',
     replace: 'void signal;',
     noticedBy: SIMULATOR,
+  },
+  {
+    bug: 'a list shows what this member happens to have',
+    file: 'service/list-segments.ts',
+    find: 'await member.barrier(signal);',
+    replace: '',
+    noticedBy: SERVICE_TESTS,
+  },
+  {
+    bug: 'who holds no partition of a topic never hears that the topic is new',
+    file: 'service/watch.ts',
+    find: 'return this.holds(partition) || this.isNewTopic(event.value, revision);',
+    replace: 'return this.holds(partition);',
+    noticedBy: SERVICE_CONTRACT,
   },
 ];
 

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { LogtierError } from '../../../../src/base/errors.ts';
 import type { CommandResult } from '../../../../src/gen/logtier/v1/catalog_command.ts';
 import { partitionKey } from '../../../../src/segment/ids.ts';
 import { settled } from '../../../support/metastore-clock.ts';
@@ -125,6 +126,18 @@ test('a lost session is renewed, and what was under way is not sent again (rule 
   );
   expect(answer).toEqual({ $case: 'segment', value: { segment: undefined } });
   expect(channel.brokerId).toBe(1);
+});
+
+test('what comes after a call that cannot be repeated begins a new session, without a gap', async () => {
+  const { ledger } = world.client();
+  const claim = await ledger.claim(claimRequest(), NEVER);
+  const { mutate } = world.door;
+  world.door.mutate = () => {
+    world.door.mutate = mutate;
+    throw new LogtierError('INVALID_ARGUMENT', 'on demand');
+  };
+  expect(await codeOf(ledger.startCopy(claim, intent(0), NEVER))).toBe('INVALID_ARGUMENT');
+  expect(await codeOf(ledger.startCopy(claim, intent(1), NEVER))).toBe('none');
 });
 
 test('who leaves before the command is sent knows that it was not; later nobody knows', async () => {

@@ -3,6 +3,11 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { ListSegmentsRequest, WatchRequest } from '../../../../src/gen/logtier/v1/catalog.ts';
 import { diskViewHome } from '../../../../src/metastore/client/disk-view-home.ts';
 import type { LocalView } from '../../../../src/metastore/client/local-view.ts';
+import type {
+  KeptPartition,
+  ViewHome,
+  ViewKeeper,
+} from '../../../../src/metastore/client/view-home.ts';
 import { MemoryStore } from '../../../../src/metastore/engine/memory-engine.ts';
 import { silentLogger } from '../../../../src/platform/log.ts';
 import type { PartitionSnapshot } from '../../../../src/segment/segment-record.ts';
@@ -116,6 +121,37 @@ test('after a power loss an older position comes back with the rows of that posi
 function finishedOf(snapshot: PartitionSnapshot): string[] {
   return names(snapshot)!.filter((name) => name.endsWith('COPY_SEGMENT_FINISHED'));
 }
+
+async function nextHome(): Promise<ViewHome> {
+  return diskViewHome({ engine: await kept.open(), logger: silentLogger }, CLUSTER);
+}
+
+function loadedAt(index: bigint): KeptPartition {
+  return { id: ID, loadedAt: { incarnation: 1, index }, row: undefined, segments: [] };
+}
+
+test('a view that was not whole yet is read by nobody: the one before it comes back, or none (rule 3)', async () => {
+  const keepWhole = (keeper: ViewKeeper, index: bigint): void => {
+    keeper.keep({ incarnation: 1, index }, [{ kind: 'whole', partition: loadedAt(index) }]);
+  };
+  const first = await nextHome();
+  keepWhole(first.begin(), 5n);
+  await first.stop();
+  const second = await nextHome();
+  expect(await second.restored()).toBeUndefined();
+  const live = second.begin();
+  keepWhole(live, 6n);
+  second.live(live);
+  keepWhole(second.begin(), 7n);
+  await second.stop();
+  const third = await nextHome();
+  expect((await third.restored())?.view).toEqual({
+    position: { incarnation: 1, index: 6n },
+    partitions: [loadedAt(6n)],
+    topics: new Map(),
+  });
+  await third.stop();
+});
 
 test('the feed is filtered at the source: no segment of a partition that nobody here asked for comes', async () => {
   const other = await client.ledger.claim(claimRequest({ id: OTHER }), NEVER);

@@ -53,7 +53,7 @@ export class CallStream<Request, Response> {
       return await new Promise<Response>((resolve, reject) => {
         this.asked = { resolve, reject };
         this.stream ??= this.open();
-        this.stream.requests.push(request);
+        assert(this.stream.requests.push(request), 'the last request is on its way');
         forget = onAbort(deadline.signal, () => {
           reject(abortError(deadline.signal));
         });

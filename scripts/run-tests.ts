@@ -27,7 +27,7 @@ const ONE_FAILURE: TestCounts = { passed: 0, failed: 1, skipped: 0 };
 const CHECK: Phase = [
   [
     tool('generated code is fresh', 'node', ['--import', 'tsx', 'scripts/check-gen.ts']),
-    tool('types', 'tsc', []),
+    tool('types', 'tsc', ['--incremental', '--tsBuildInfoFile', '.cache/types.tsbuildinfo']),
     tool('lint', 'oxlint', []),
     tool('format', 'oxfmt', ['--check']),
     tool('dead code', 'knip', []),

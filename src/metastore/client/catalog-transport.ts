@@ -167,6 +167,14 @@ async function mutateOn(
   if (mutations.isBusy) {
     return await channel.unary(CatalogServiceService.mutate, request, CALL_MS, signal);
   }
-  const { answer } = await mutations.call({ call: request }, CALL_MS, signal);
-  return answer ?? { results: [] };
+  const { answer = { results: [] } } = await mutations.call({ call: request }, CALL_MS, signal);
+  // Out of step the stream would answer every later call with the answer of the one before it.
+  if (!isAnswerTo(request, answer)) mutations.stop();
+  return answer;
+}
+
+function isAnswerTo({ commands }: MutateRequest, { results }: MutateResponse): boolean {
+  return (
+    results.length === commands.length && results.every(({ seq }, at) => seq === commands[at]?.seq)
+  );
 }

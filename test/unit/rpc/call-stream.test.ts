@@ -90,6 +90,11 @@ async function ask(number: number, deadlineMs = CALL_MS, signal = NEVER): Promis
 const untilLeft = (signal: AbortSignal): Promise<void> =>
   systemClock.sleep(60_000, signal).catch(() => undefined);
 
+const untilBegun = (): Promise<void> =>
+  vi.waitFor(() => {
+    expect(begun).toBe(1);
+  }, PATIENCE);
+
 test('calls share one stream, each gets its own answer', async () => {
   expect([await ask(1), await ask(2), await ask(3)]).toEqual([1n, 2n, 3n]);
   expect(begun).toBe(1);
@@ -125,9 +130,7 @@ test('the signal of a call gives it up, and tells the peer', async () => {
   answering = (_, signal) => untilLeft(signal);
   const leaving = new AbortController();
   const call = ask(1, CALL_MS, leaving.signal);
-  await vi.waitFor(() => {
-    expect(begun).toBe(1);
-  }, PATIENCE);
+  await untilBegun();
   leaving.abort(new LogtierError('FENCED_INSTANCE', 'another one'));
   expect(await call).toBe('FENCED_INSTANCE');
   await vi.waitFor(() => {
@@ -150,9 +153,7 @@ test('a peer that went away and came back gets a new stream', async () => {
 test('a peer that goes away during a call: the call rejects', async () => {
   answering = (_, signal) => untilLeft(signal);
   const call = ask(1);
-  await vi.waitFor(() => {
-    expect(begun).toBe(1);
-  }, PATIENCE);
+  await untilBegun();
   await server.stop();
   expect(['METASTORE_UNAVAILABLE', 'ABORTED']).toContain(await call);
   expect(calls.isBusy).toBe(false);
@@ -161,9 +162,7 @@ test('a peer that goes away during a call: the call rejects', async () => {
 test('stop rejects the call under way', async () => {
   answering = (_, signal) => untilLeft(signal);
   const call = ask(1);
-  await vi.waitFor(() => {
-    expect(begun).toBe(1);
-  }, PATIENCE);
+  await untilBegun();
   calls.stop();
   expect(await call).toBe('ABORTED');
 });

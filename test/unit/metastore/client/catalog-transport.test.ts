@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { LogtierError } from '../../../../src/base/errors.ts';
 import type { MutateRequest } from '../../../../src/gen/logtier/v1/catalog.ts';
+import { Command } from '../../../../src/gen/logtier/v1/catalog_command.ts';
 import {
   grpcTransport,
   type GrpcTransport,
@@ -15,6 +16,7 @@ import { catalogRpc } from '../../../../src/metastore/service/catalog-rpc.ts';
 import { defaultServeSettings, type RpcServer, serve } from '../../../../src/rpc/serve.ts';
 
 const NEVER = new AbortController().signal;
+const NOTHING = Command.decode(new Uint8Array(0));
 const REQUEST: MutateRequest = { clusterId: 'kafka', commands: [] };
 
 let directory: string;
@@ -104,4 +106,38 @@ test('a named leader that is gone or does not lead any more is left for the next
   leader = 'one';
   expect([await ask(), await ask()]).toEqual(['answered', 'answered']);
   expect(asked).toEqual(['one', 'two', 'three', 'one', 'one']);
+});
+
+test('calls at the same time are all answered; after an answer to other commands comes a new stream', async () => {
+  const streams: AbortSignal[] = [];
+  let answered: bigint[] = [];
+  const service = catalogRpc({
+    mutate: ({ commands }, signal) => {
+      streams.push(signal);
+      const seqs = commands.map(({ seq }) => (seq === 2n ? 1n : seq));
+      return Promise.resolve({
+        results: seqs.map((seq) => ({ seq, revision: undefined, results: [] })),
+      });
+    },
+    query: unused,
+    listSegments: unused,
+    watch: unused,
+  });
+  const deps = { clock: systemClock, log: silentLogger };
+  const settings = { ...defaultServeSettings, address: addressOf('one') };
+  servers.set('one', await serve(deps, settings, [service]));
+  const transport = grpcTransport(systemClock, [addressOf('one')]);
+  transports.push(transport);
+  const ask = async (seq: bigint): Promise<void> => {
+    const request = { clusterId: 'kafka', commands: [{ ...NOTHING, seq }] };
+    const { results } = await transport.mutate(request, NEVER);
+    answered = [...answered, ...results.map((result) => result.seq)];
+  };
+  await Promise.all([ask(10n), ask(11n), ask(12n)]);
+  expect(new Set(answered)).toEqual(new Set([10n, 11n, 12n]));
+  [answered, streams.length] = [[], 0];
+  for (const seq of [1n, 2n, 3n, 4n]) await ask(seq);
+  expect(answered).toEqual([1n, 1n, 3n, 4n]);
+  const [first, second, third, fourth] = streams;
+  expect([second === first, third === second, fourth === third]).toEqual([true, false, true]);
 });

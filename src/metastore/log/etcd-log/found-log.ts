@@ -120,7 +120,8 @@ function neighboursTxn({ all }: LogKeys): Txn {
 /** A new metastore beside another one is a mistyped id, as a rule: two would answer the same sidecars. */
 function requireAlone(keys: LogKeys, { ranges }: TxnResult): void {
   const ids = ranges[0]?.rows.map(({ key }) => metastoreOf(keys, key)) ?? [];
-  const other = ids.find((id) => id !== undefined);
+  // Another member of this very metastore may have founded the log meanwhile.
+  const other = ids.find((id) => id !== undefined && id !== keys.groupId);
   if (other === undefined) return;
   const message = `etcd holds metastore ${other} under ${keys.prefix}, not ${keys.groupId}`;
   throw new LogtierError('INVALID_CONFIG', message, {

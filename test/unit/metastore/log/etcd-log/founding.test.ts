@@ -116,6 +116,29 @@ test('a fresh member does not found a second metastore under one prefix', async 
   await first.stop();
 });
 
+test('members of one metastore that begin at the same time enter one log', async () => {
+  const world = new World();
+  const { etcd } = world;
+  const connect = etcd.connect.bind(etcd);
+  const others: ReplicatedLog[] = [];
+  etcd.connect = () => {
+    etcd.connect = connect;
+    const client = connect();
+    const txn = client.txn.bind(client);
+    client.txn = async (asked, signal) => {
+      const seen = await txn(asked, signal);
+      // Founded just after the second has seen that there is none.
+      if (others.length === 0) others.push(await world.open('first'));
+      return seen;
+    };
+    return client;
+  };
+  const second = await world.open('second');
+  expect(await second.propose(encode('x'), NEVER)).toBe(2n);
+  expect(await others[0]?.propose(encode('y'), NEVER)).toBe(3n);
+  await Promise.all([second.stop(), others[0]?.stop()]);
+});
+
 test('a directory with a log of another home is refused, and etcd is not written', async () => {
   const world = new World();
   await expect(world.open('moved', 12n)).rejects.toMatchObject({

@@ -1,13 +1,14 @@
-// Runs the checks and tests: `check`, `test` (check, then real servers) or `long`. The last line sums all runs.
+// Runs the checks and tests: `check`, `test` (check, then real servers) or `long`.
+// The end of the output names what failed, a line each; the last line sums all runs.
 // Usage: node --import tsx scripts/run-tests.ts check|test|long
 import { spawn } from 'node:child_process';
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
-  COUNTS_FILE_VARIABLE,
   countsLine,
-  type TestCounts,
+  RESULTS_FILE_VARIABLE,
+  type TestResults,
 } from '../test/support/count-reporter.ts';
 
 interface Step {
@@ -21,8 +22,7 @@ interface Step {
 /** Lanes run side by side, the steps of a lane one after the other: two suit two cores. */
 type Phase = readonly (readonly Step[])[];
 
-const NOTHING: TestCounts = { passed: 0, failed: 0, skipped: 0 };
-const ONE_FAILURE: TestCounts = { passed: 0, failed: 1, skipped: 0 };
+const NOTHING: TestResults = { counts: { passed: 0, failed: 0, skipped: 0 }, failures: [] };
 
 const CHECK: Phase = [
   [
@@ -50,44 +50,47 @@ async function runAll(all: readonly Phase[]): Promise<number> {
   let total = NOTHING;
   for (const phase of all) {
     const lanes = await Promise.all(phase.map((lane) => runLane(lane, scratch)));
-    for (const counts of lanes) total = sum(total, counts);
+    for (const results of lanes) total = sum(total, results);
   }
   fs.rmSync(scratch, { recursive: true, force: true });
-  process.stdout.write(`${countsLine(total)}\n`);
-  return total.failed === 0 && total.passed > 0 ? 0 : 1;
+  for (const failure of total.failures) process.stdout.write(`✘ ${failure}\n`);
+  process.stdout.write(`${countsLine(total.counts)}\n`);
+  return total.counts.failed === 0 && total.counts.passed > 0 ? 0 : 1;
 }
 
-async function runLane(lane: readonly Step[], scratch: string): Promise<TestCounts> {
+async function runLane(lane: readonly Step[], scratch: string): Promise<TestResults> {
   let total = NOTHING;
   for (const step of lane) total = sum(total, await runStep(step, scratch));
   return total;
 }
 
-async function runStep(step: Step, scratch: string): Promise<TestCounts> {
-  const countsFile = join(scratch, `${step.name.replaceAll(' ', '-')}.json`);
+async function runStep(step: Step, scratch: string): Promise<TestResults> {
+  const resultsFile = join(scratch, `${step.name.replaceAll(' ', '-')}.json`);
   const startedMs = performance.now();
-  const { code, output } = await execute(step, countsFile);
+  const { code, output } = await execute(step, resultsFile);
   const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
   // Tests show their output while they run, the tools only when they have something to say.
   process.stdout.write(`${code === 0 ? '✔' : '✘'} ${step.name}, ${seconds} s\n`);
   if (code !== 0 && !step.countsTests) process.stdout.write(`${output}\n`);
-  const counts =
-    step.countsTests && fs.existsSync(countsFile)
-      ? (JSON.parse(fs.readFileSync(countsFile, 'utf8')) as TestCounts)
+  const results =
+    step.countsTests && fs.existsSync(resultsFile)
+      ? (JSON.parse(fs.readFileSync(resultsFile, 'utf8')) as TestResults)
       : NOTHING;
-  return code !== 0 && counts.failed === 0 ? sum(counts, ONE_FAILURE) : counts;
+  if (code === 0 || results.counts.failed > 0) return results;
+  const failures = [`${step.name}: exit code ${code}`];
+  return sum(results, { counts: { passed: 0, failed: 1, skipped: 0 }, failures });
 }
 
 function execute(
   step: Step,
-  countsFile: string,
+  resultsFile: string,
 ): Promise<{ readonly code: number; readonly output: string }> {
   const child = spawn(step.command, step.args, {
     stdio: step.countsTests ? ['ignore', 'inherit', 'inherit'] : ['ignore', 'pipe', 'pipe'],
     env: {
       ...process.env,
       PATH: `node_modules/.bin:${process.env['PATH']}`,
-      [COUNTS_FILE_VARIABLE]: countsFile,
+      [RESULTS_FILE_VARIABLE]: resultsFile,
     },
   });
   let output = '';
@@ -107,10 +110,13 @@ function tests(name: string, project: string): Step {
   return { name, command: 'vitest', args: ['run', '--project', project], countsTests: true };
 }
 
-function sum(a: TestCounts, b: TestCounts): TestCounts {
+function sum(a: TestResults, b: TestResults): TestResults {
   return {
-    passed: a.passed + b.passed,
-    failed: a.failed + b.failed,
-    skipped: a.skipped + b.skipped,
+    counts: {
+      passed: a.counts.passed + b.counts.passed,
+      failed: a.counts.failed + b.counts.failed,
+      skipped: a.counts.skipped + b.counts.skipped,
+    },
+    failures: [...a.failures, ...b.failures],
   };
 }

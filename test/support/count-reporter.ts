@@ -1,7 +1,7 @@
 // Prints the closing count of a run as `N passed, N failed` alone on a line;
-// under scripts/run-tests.ts, which sums several runs, hands it over in a file instead.
+// under scripts/run-tests.ts, which sums several runs, hands the results over in a file instead.
 import { writeFileSync } from 'node:fs';
-import type { Reporter, TestModule } from 'vitest/node';
+import type { Reporter, SerializedError, TestModule } from 'vitest/node';
 
 export interface TestCounts {
   readonly passed: number;
@@ -9,15 +9,21 @@ export interface TestCounts {
   readonly skipped: number;
 }
 
-/** Names the file that receives the counts as JSON. */
-export const COUNTS_FILE_VARIABLE = 'LOGTIER_TEST_COUNTS';
+export interface TestResults {
+  readonly counts: TestCounts;
+  /** A line each: where it stands, its name, the first line of its first error. */
+  readonly failures: readonly string[];
+}
+
+/** Names the file that receives the results as JSON. */
+export const RESULTS_FILE_VARIABLE = 'LOGTIER_TEST_RESULTS';
 
 export default class CountReporter implements Reporter {
-  onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly unknown[]): void {
-    const counts = countTests(modules, unhandledErrors.length);
-    const file = process.env[COUNTS_FILE_VARIABLE];
-    if (file === undefined) process.stdout.write(`${countsLine(counts)}\n`);
-    else writeFileSync(file, JSON.stringify(counts));
+  onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly SerializedError[]): void {
+    const results = resultsOf(modules, unhandledErrors);
+    const file = process.env[RESULTS_FILE_VARIABLE];
+    if (file === undefined) process.stdout.write(`${countsLine(results.counts)}\n`);
+    else writeFileSync(file, JSON.stringify(results));
   }
 }
 
@@ -26,18 +32,26 @@ export function countsLine({ passed, failed, skipped }: TestCounts): string {
 }
 
 /** An error outside of any test counts as one failed test: a red run never says `0 failed`. */
-function countTests(modules: readonly TestModule[], unhandledErrors: number): TestCounts {
+function resultsOf(
+  modules: readonly TestModule[],
+  unhandledErrors: readonly SerializedError[],
+): TestResults {
   let passed = 0;
-  let failed = unhandledErrors;
   let skipped = 0;
+  const failures = unhandledErrors.map((error) => failure('outside of any test', error));
   for (const module of modules) {
-    failed += module.errors().length;
+    const file = module.relativeModuleId;
+    failures.push(...module.errors().map((error) => failure(file, error)));
     for (const test of module.children.allTests()) {
-      const { state } = test.result();
+      const { state, errors } = test.result();
       if (state === 'passed') passed += 1;
-      else if (state === 'failed') failed += 1;
+      else if (state === 'failed') failures.push(failure(`${file} > ${test.fullName}`, errors[0]));
       else skipped += 1;
     }
   }
-  return { passed, failed, skipped };
+  return { counts: { passed, failed: failures.length, skipped }, failures };
+}
+
+function failure(where: string, error: SerializedError | undefined): string {
+  return `${where}: ${error?.message.split('\n', 1)[0] ?? 'no error'}`;
 }

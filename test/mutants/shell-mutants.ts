@@ -143,6 +143,20 @@ const logMutants: readonly ShellMutant[] = [
     replace: 'if (index >= 0n || wal.termOf(index) === term) return;',
     noticedBy: LOG_TESTS,
   },
+  {
+    bug: 'a voter begins before the others have agreed with whom',
+    file: 'log/raft-log/meet-voters.ts',
+    find: '  await Promise.all(others.map((peer) => ask(peer, agreed)));',
+    replace: '  void others;',
+    noticedBy: LOG_TESTS,
+  },
+  {
+    bug: 'a voter forgets with a restart with whom it has agreed to begin',
+    file: 'log/raft-log/founders.ts',
+    find: 'return new Founders(disk, directory, founding, kept);',
+    replace: 'return new Founders(disk, directory, founding, []);',
+    noticedBy: LOG_TESTS,
+  },
 ];
 
 const memberMutants: readonly ShellMutant[] = [

@@ -4,11 +4,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LogtierError } from '../../src/base/errors.ts';
 import { type RaftHello, RaftMessage } from '../../src/gen/logtier/v1/raft.ts';
-import { GrpcRaftTransport } from '../../src/metastore/log/raft-log/grpc-transport.ts';
+import { Founders } from '../../src/metastore/log/raft-log/founders.ts';
+import {
+  GrpcRaftTransport,
+  type GroupIdentity,
+} from '../../src/metastore/log/raft-log/grpc-transport.ts';
 import {
   encodeMembership,
   firstMembership,
   type Membership,
+  type Peer,
 } from '../../src/metastore/log/raft-log/membership.ts';
 import { encodeMessage } from '../../src/metastore/log/raft-log/message-codec.ts';
 import type { PeerEvents } from '../../src/metastore/log/raft-log/transport.ts';
@@ -29,6 +34,9 @@ const deps = {
   log: silentLogger,
 };
 
+/** Of the group that begins, or has begun, with both. */
+export const VOTERS: readonly Peer[] = [1, 2].map((id) => ({ id, address: `member-${id}` }));
+
 /** A member's transport, and what it told. */
 export class TransportMember {
   readonly received: Message[] = [];
@@ -39,21 +47,31 @@ export class TransportMember {
   address = '';
   private server: RpcServer | undefined;
 
-  constructor(nodeId: number, directory: string, dial: (id: number) => string) {
-    this.directory = directory;
-    this.transport = new GrpcRaftTransport(deps, {
+  private constructor(identity: GroupIdentity) {
+    this.directory = identity.directory;
+    this.transport = new GrpcRaftTransport(deps, identity);
+  }
+
+  static async open(
+    nodeId: number,
+    directory: string,
+    dial: (id: number) => string,
+  ): Promise<TransportMember> {
+    await mkdir(directory);
+    const self = { id: nodeId, address: `member-${nodeId}`, directory: `directory-${nodeId}` };
+    return new TransportMember({
       groupId: 'the-group',
       nodeId,
-      address: `member-${nodeId}`,
-      voters: [],
-      directoryId: `directory-${nodeId}`,
+      address: self.address,
+      voters: VOTERS,
+      directoryId: self.directory,
+      founders: await Founders.open(nodeDisk, directory, { self, voters: VOTERS }),
       directory,
       dial: ({ id }) => dial(id),
     });
   }
 
   async start(): Promise<void> {
-    await mkdir(this.directory);
     const settings = { ...defaultServeSettings, address: '127.0.0.1:0' };
     this.server = await serve(deps, settings, [this.transport.service]);
     this.address = this.server.address;
@@ -87,8 +105,8 @@ export class TransportMember {
 
 /** Member 2 is the one that is dialled. */
 export class TransportPair {
-  readonly one: TransportMember;
-  readonly two: TransportMember;
+  one!: TransportMember;
+  two!: TransportMember;
   /** To member 2. */
   raw!: RpcChannel;
   /** Where member 1 dials member 2, when not at its address. */
@@ -97,12 +115,14 @@ export class TransportPair {
 
   private constructor(scratch: string) {
     this.scratch = scratch;
-    this.one = new TransportMember(1, join(scratch, '1'), () => this.way ?? this.two.address);
-    this.two = new TransportMember(2, join(scratch, '2'), () => this.one.address);
   }
 
   static async start(): Promise<TransportPair> {
-    const pair = new TransportPair(await mkdtemp(join(tmpdir(), 'transport-')));
+    const scratch = await mkdtemp(join(tmpdir(), 'transport-'));
+    const pair = new TransportPair(scratch);
+    const toTwo = () => pair.way ?? pair.two.address;
+    pair.one = await TransportMember.open(1, join(scratch, '1'), toTwo);
+    pair.two = await TransportMember.open(2, join(scratch, '2'), () => pair.one.address);
     await pair.one.start();
     await pair.two.start();
     pair.raw = openChannel(systemClock, {

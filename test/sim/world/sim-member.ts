@@ -2,9 +2,10 @@
 // log/raft-log/raft-home.ts do, dies at any await, and comes back over what its disk kept.
 import { LogtierError } from '../../../src/base/errors.ts';
 import { directoryIdOf } from '../../../src/metastore/log/raft-log/directory-id.ts';
+import { Founders } from '../../../src/metastore/log/raft-log/founders.ts';
 import { FoundingLog } from '../../../src/metastore/log/raft-log/founding-log.ts';
 import type { GroupControl } from '../../../src/metastore/log/raft-log/group-control.ts';
-import { meetVoters } from '../../../src/metastore/log/raft-log/meet-voters.ts';
+import { type MeetingDeps, meetVoters } from '../../../src/metastore/log/raft-log/meet-voters.ts';
 import type { Peer } from '../../../src/metastore/log/raft-log/membership.ts';
 import {
   hasBegun,
@@ -196,6 +197,7 @@ export class SimMember {
     const own = { directory: `${DIRECTORY}/log`, clusterId, nodeId: BigInt(id), applied };
     const directoryId = await directoryIdOf({ disk, random }, own.directory);
     const self = { id, address: addressOf(id), directory: directoryId };
+    const founders = await Founders.open(disk, own.directory, { self, voters });
     const transport = this.network.transportOf({
       process,
       disk,
@@ -204,23 +206,25 @@ export class SimMember {
       directory: DIRECTORY,
       directoryId,
       voters,
+      founders,
     });
     const nextTurn = (run: () => void): void => {
       process.after(0, run);
     };
     const deps = { disk, clock, random, logger: silentLogger, nextTurn, transport };
     const wal = await openMemberWal(deps, this.settings.log, own);
-    const start = (founders: readonly Peer[]): Promise<RaftLog> =>
-      startRaftLog(deps, this.settings.log, { ...own, self, voters: founders }, wal);
+    const start = (first: readonly Peer[]): Promise<RaftLog> =>
+      startRaftLog(deps, this.settings.log, { ...own, self, voters: first }, wal);
     if (voters.length <= 1 || hasBegun(wal)) {
       const log = await start(voters.map((voter) => (voter.id === id ? self : voter)));
       return { log, wal, begun: () => log };
     }
     let begun: RaftLog | undefined;
-    const introduce = (peer: Peer, signal: AbortSignal) => transport.introduce(peer, signal);
+    const introduce: MeetingDeps['introduce'] = (peer, proposed, signal) =>
+      transport.introduce(peer, proposed, signal);
     const log = new FoundingLog(silentLogger, id, async (signal) => {
-      const founders = await meetVoters({ ...deps, introduce }, { self, voters }, signal);
-      begun = await start(founders);
+      const meetingDeps = { ...deps, founders, introduce };
+      begun = await start(await meetVoters(meetingDeps, { self, voters }, signal));
       return begun;
     });
     return { log, wal, begun: () => begun };

@@ -3,9 +3,10 @@
 import { crc32 } from '../../../src/base/checksum.ts';
 import { LogtierError } from '../../../src/base/errors.ts';
 import { IncomingSnapshots } from '../../../src/metastore/log/raft-log/incoming-snapshots.ts';
+import type { Founders } from '../../../src/metastore/log/raft-log/founders.ts';
 import {
   type Introduction,
-  lostDirectory,
+  requireDirectory,
 } from '../../../src/metastore/log/raft-log/meet-voters.ts';
 import {
   type Membership,
@@ -48,6 +49,7 @@ export interface Seat {
   readonly directory: string;
   readonly directoryId: string;
   readonly voters: readonly Peer[];
+  readonly founders: Founders;
 }
 
 interface Plugged extends Seat {
@@ -100,7 +102,7 @@ export class SimNetwork {
       send: (message) => {
         this.send(own, message);
       },
-      introduce: (peer) => this.introduce(own, peer),
+      introduce: (peer, founders) => this.introduce(own, peer, founders),
       sendSnapshot: (message, snapshot, signal) => this.carry(own, { message, snapshot }, signal),
       stop: () => {
         this.unplug(own);
@@ -144,15 +146,20 @@ export class SimNetwork {
     return true;
   }
 
-  private async introduce(from: Plugged, peer: Peer): Promise<Introduction> {
+  private async introduce(
+    from: Plugged,
+    peer: Peer,
+    founders: readonly Peer[],
+  ): Promise<Introduction> {
     await from.process.wait(this.latencyMs());
     const to = this.plugged.get(peer.id);
     if (to === undefined || this.isLost(from.nodeId, peer.id) || this.isLost(peer.id, from.nodeId))
       throw new LogtierError('METASTORE_UNAVAILABLE', `member ${peer.id} does not answer`);
     const error = refusalOf(from, to);
     if (error !== undefined) throw error;
+    const agreed = await orGone(to.process, to.founders.agree(founders));
     const members = to.membership === undefined ? [] : peersOf(to.membership);
-    return { directory: to.directoryId, members, voters: to.voters };
+    return { directory: to.directoryId, members, voters: to.voters, founders: agreed };
   }
 
   private async carry(
@@ -237,8 +244,11 @@ function refusalOf(from: Plugged, to: Plugged): LogtierError | undefined {
   if (to.membership?.removed.has(from.nodeId) === true) {
     return new LogtierError('MEMBER_REMOVED', `member ${from.nodeId} was removed`);
   }
-  const known = to.membership?.directories.get(from.nodeId);
-  return known === undefined || known === from.directoryId
-    ? undefined
-    : lostDirectory(from.nodeId, `member ${to.nodeId} knows another one of it`);
+  const known = to.membership?.directories.get(from.nodeId) ?? to.founders.directoryOf(from.nodeId);
+  try {
+    requireDirectory({ id: from.nodeId, directory: from.directoryId }, known, to.nodeId);
+    return undefined;
+  } catch (error) {
+    return error as LogtierError;
+  }
 }

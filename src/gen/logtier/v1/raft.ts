@@ -75,7 +75,14 @@ export interface RaftHello {
 }
 
 export interface IntroduceRequest {
-  hello: RaftHello | undefined;
+  hello:
+    | RaftHello
+    | undefined;
+  /**
+   * Every voter of a new group with its directory. The answerer keeps the first such list durably before it
+   * answers. Empty when the asker has not heard of all of them.
+   */
+  founders: MemberAddress[];
 }
 
 export interface IntroduceResponse {
@@ -85,6 +92,8 @@ export interface IntroduceResponse {
   members: MemberAddress[];
   /** Whom its settings let a new group begin with. */
   voters: MemberAddress[];
+  /** The list it has agreed to, now or before; nobody when it has agreed to none. */
+  founders: MemberAddress[];
 }
 
 export interface ExchangeRequest {
@@ -274,13 +283,16 @@ export const RaftHello: MessageFns<RaftHello> = {
 };
 
 function createBaseIntroduceRequest(): IntroduceRequest {
-  return { hello: undefined };
+  return { hello: undefined, founders: [] };
 }
 
 export const IntroduceRequest: MessageFns<IntroduceRequest> = {
   encode(message: IntroduceRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.hello !== undefined) {
       RaftHello.encode(message.hello, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.founders) {
+      MemberAddress.encode(v!, writer.uint32(18).fork()).join();
     }
     return writer;
   },
@@ -306,6 +318,14 @@ export const IntroduceRequest: MessageFns<IntroduceRequest> = {
             message.hello = RaftHello.decode(reader, reader.uint32());
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.founders.push(MemberAddress.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -320,7 +340,7 @@ export const IntroduceRequest: MessageFns<IntroduceRequest> = {
 };
 
 function createBaseIntroduceResponse(): IntroduceResponse {
-  return { directory: "", members: [], voters: [] };
+  return { directory: "", members: [], voters: [], founders: [] };
 }
 
 export const IntroduceResponse: MessageFns<IntroduceResponse> = {
@@ -333,6 +353,9 @@ export const IntroduceResponse: MessageFns<IntroduceResponse> = {
     }
     for (const v of message.voters) {
       MemberAddress.encode(v!, writer.uint32(26).fork()).join();
+    }
+    for (const v of message.founders) {
+      MemberAddress.encode(v!, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -372,6 +395,14 @@ export const IntroduceResponse: MessageFns<IntroduceResponse> = {
             }
 
             message.voters.push(MemberAddress.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.founders.push(MemberAddress.decode(reader, reader.uint32()));
             continue;
           }
         }

@@ -62,7 +62,9 @@ export class GroupChanges {
     // The core would take it and commit nothing in its place: whoever waits for it would wait for ever.
     const isPending = pendingConfIndex > applied || confState.votersOutgoing.length > 0;
     if (this.running !== undefined || isPending) {
-      throw new LogtierError('OVERLOADED', 'another change of the group is under way');
+      throw new LogtierError('OVERLOADED', 'another change of the group is under way', {
+        hint: 'ask again in a moment; a new leader has to apply first what was before it',
+      });
     }
     if (removed.has(id)) throw illegal(`member ${id} was removed: its id is not used again`);
     const isLearner = confState.learners.includes(id);

@@ -20,7 +20,8 @@ import { type RpcService, rpcService } from '../../../rpc/serve.ts';
 import type { Message } from '../../raft/messages.ts';
 import type { Snapshot } from '../replicated-log.ts';
 import { IncomingSnapshots } from './incoming-snapshots.ts';
-import { lostDirectory, type Introduction } from './meet-voters.ts';
+import type { Founders } from './founders.ts';
+import { type Introduction, requireDirectory } from './meet-voters.ts';
 import {
   decodePeer,
   encodePeer,
@@ -51,6 +52,7 @@ export interface GroupIdentity {
   readonly voters: readonly Peer[];
   /** Id of this member's log. */
   readonly directoryId: string;
+  readonly founders: Founders;
   /** For snapshots on their way in; exists. */
   readonly directory: string;
   /** Where this member reaches another one, when that is not the other's address. */
@@ -104,17 +106,22 @@ export class GrpcRaftTransport implements RaftTransport {
     await transferSnapshot({ ...this.deps, channel }, { message, hello, snapshot }, signal);
   }
 
-  /** Asks who listens at the peer's address. */
-  async introduce(peer: Peer, signal: AbortSignal): Promise<Introduction> {
+  /** Asks who listens at the peer's address, and to agree to the founders unless they are nobody. */
+  async introduce(
+    peer: Peer,
+    founders: readonly Peer[],
+    signal: AbortSignal,
+  ): Promise<Introduction> {
     const channel = this.channelTo(peer);
     try {
       const { introduce } = RaftServiceService;
-      const request = { hello: this.helloTo(peer.id) };
+      const request = { hello: this.helloTo(peer.id), founders: founders.map(encodePeer) };
       const said = await channel.unary(introduce, request, INTRODUCE_MS, signal);
       return {
         directory: said.directory,
         members: said.members.map(decodePeer),
         voters: said.voters.map(decodePeer),
+        founders: said.founders.map(decodePeer),
       };
     } catch (error) {
       if (!hasCode(error, 'METASTORE_UNAVAILABLE', 'DEADLINE_EXCEEDED')) throw error;
@@ -170,16 +177,19 @@ export class GrpcRaftTransport implements RaftTransport {
     }
   }
 
-  private introduced({ hello }: IntroduceRequest): Promise<IntroduceResponse> {
+  private async introduced({ hello, founders }: IntroduceRequest): Promise<IntroduceResponse> {
     if (hello === undefined) throw noHello();
     this.check(hello);
-    const members = this.membership === undefined ? [] : peersOf(this.membership);
     const { directoryId, voters } = this.identity;
-    return Promise.resolve({
+    const agreed = await this.identity.founders.agree(founders.map(decodePeer));
+    // Read last: the group may have begun meanwhile.
+    const members = this.membership === undefined ? [] : peersOf(this.membership);
+    return {
       directory: directoryId,
       members: members.map(encodePeer),
       voters: voters.map(encodePeer),
-    });
+      founders: agreed.map(encodePeer),
+    };
   }
 
   private async *exchange(
@@ -263,10 +273,8 @@ export class GrpcRaftTransport implements RaftTransport {
     }
     const id = safeNumber(from);
     this.requireNotRemoved(id);
-    const known = this.membership?.directories.get(id);
-    if (known !== undefined && known !== directory) {
-      throw lostDirectory(id, `member ${nodeId} knows another one of it`);
-    }
+    const known = this.membership?.directories.get(id) ?? this.identity.founders.directoryOf(id);
+    requireDirectory({ id, directory }, known, nodeId);
     return id;
   }
 }

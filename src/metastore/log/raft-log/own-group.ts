@@ -63,7 +63,7 @@ export class OwnGroup implements GroupControl {
 
   async introduce(peer: Peer, signal: AbortSignal): Promise<string> {
     this.parts.requireLeading();
-    const { directory, members } = await this.parts.transport.introduce(peer, signal);
+    const { directory, members } = await this.parts.transport.introduce(peer, [], signal);
     const own = this.membership.directories.get(this.nodeId);
     const knowsThisOne = members.some((each) => each.id === this.nodeId && each.directory === own);
     if (members.length === 0 || knowsThisOne) return directory;

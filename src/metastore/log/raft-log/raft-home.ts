@@ -7,9 +7,10 @@ import type { Random } from '../../../platform/random.ts';
 import { nextTurn } from '../../../platform/turn.ts';
 import type { LogHome, LogPlace, OpenedLog } from '../log-home.ts';
 import { directoryIdOf } from './directory-id.ts';
+import { Founders } from './founders.ts';
 import { FoundingLog } from './founding-log.ts';
 import { GrpcRaftTransport } from './grpc-transport.ts';
-import { meetVoters } from './meet-voters.ts';
+import { type MeetingDeps, meetVoters } from './meet-voters.ts';
 import type { Peer } from './membership.ts';
 import { hasBegun, openMemberWal, openRaftLog, startRaftLog } from './open-raft-log.ts';
 import type { RaftLogSettings } from './settings.ts';
@@ -84,49 +85,60 @@ async function openInGroup(
   };
   const directoryId = await directoryIdOf(deps, own.directory);
   const self = { id: nodeId, address, directory: directoryId };
+  const founders = await Founders.open(deps.disk, own.directory, { self, voters });
   const transport = new GrpcRaftTransport(deps, {
     ...group,
     groupId: metastoreId,
     directory,
     directoryId,
+    founders,
   });
   const services = [transport.service];
   const logDeps = { ...deps, nextTurn, transport };
   const wal = await openMemberWal(deps, settings, own);
-  const start = async (founders: readonly Peer[]): ReturnType<typeof startRaftLog> => {
+  const start = async (first: readonly Peer[]): ReturnType<typeof startRaftLog> => {
     try {
-      return await startRaftLog(logDeps, settings, { ...own, self, voters: founders }, wal);
+      return await startRaftLog(logDeps, settings, { ...own, self, voters: first }, wal);
     } catch (error) {
       await wal.close();
       throw error;
     }
   };
-  if (!hasBegun(wal) && voters.length > 1 && applied.index > 0n) {
-    await wal.close();
-    throw applied.index === RESTORED_INDEX ? beginsAlone() : logLost(applied.index);
+  if (!hasBegun(wal)) {
+    try {
+      founders.requireVoters();
+      if (voters.length > 1) requireNothingApplied(applied.index);
+    } catch (error) {
+      await wal.close();
+      throw error;
+    }
   }
   if (voters.length <= 1 || hasBegun(wal)) {
     const log = await start(voters.map((voter) => (voter.id === nodeId ? self : voter)));
     return { log, services, group: () => log.group };
   }
-  const meetingDeps = {
-    ...deps,
-    introduce: (peer: Peer, signal: AbortSignal) => transport.introduce(peer, signal),
-  };
+  const introduce: MeetingDeps['introduce'] = (peer, proposed, signal) =>
+    transport.introduce(peer, proposed, signal);
   const log = new FoundingLog(deps.logger, nodeId, async (signal) => {
-    const founders = await meetVoters(meetingDeps, { self, voters }, signal).catch(
+    const meetingDeps = { ...deps, founders, introduce };
+    const met = await meetVoters(meetingDeps, { self, voters }, signal).catch(
       async (error: unknown) => {
         await wal.close();
         throw error;
       },
     );
-    return await start(founders);
+    return await start(met);
   });
   return { log, services, group: () => log.group };
 }
 
 /** What a restored catalog counts as: its log has nothing before. */
 const RESTORED_INDEX = 1n;
+
+function requireNothingApplied(index: bigint): void {
+  if (index === 0n) return;
+  throw index === RESTORED_INDEX ? beginsAlone() : logLost(index);
+}
 
 function beginsAlone(): LogtierError {
   return new LogtierError('INVALID_CONFIG', 'a restored metastore begins alone', {

@@ -29,8 +29,11 @@ export interface RaftTransport {
   start(events: PeerEvents): void;
   /** Whom to reach, whom to refuse; whoever is not in it any more is let go. */
   setMembership(membership: Membership): void;
-  /** Asks who listens at the peer's address. WRONG_CLUSTER, WRONG_DIRECTORY, METASTORE_UNAVAILABLE. */
-  introduce(peer: Peer, signal: AbortSignal): Promise<Introduction>;
+  /**
+   * Asks who listens at the peer's address, and to agree to the founders of a new group unless they are nobody.
+   * WRONG_CLUSTER, WRONG_DIRECTORY, METASTORE_UNAVAILABLE.
+   */
+  introduce(peer: Peer, founders: readonly Peer[], signal: AbortSignal): Promise<Introduction>;
   /** Takes it or loses it, at once; a peer that takes nothing is told as unreachable. */
   send(message: Message): void;
   /** Resolves when the receiver has taken the snapshot over; rejects when that is not known. */

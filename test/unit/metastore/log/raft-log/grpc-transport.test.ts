@@ -17,6 +17,7 @@ import {
   requestsOf,
   STALLED_MS,
   TransportPair,
+  VOTERS,
 } from '../../../../support/transport-pair.ts';
 
 const NEVER = new AbortController().signal;
@@ -78,11 +79,26 @@ describe('a hello', () => {
     expect(pair.two.received).toEqual([]);
   });
 
+  test('of another directory than the one agreed on is refused before the group has begun', async () => {
+    const founders = VOTERS.map((voter) => ({ ...voter, directory: `directory-${voter.id}` }));
+    const two = VOTERS[1]!;
+    expect(await pair.one.transport.introduce(two, [], NEVER)).toMatchObject({ founders: [] });
+    const said = { directory: 'directory-2', members: [], voters: VOTERS, founders };
+    expect(await pair.one.transport.introduce(two, founders, NEVER)).toEqual(said);
+    expect(await pair.one.transport.introduce(two, [], NEVER)).toEqual(said);
+    const value = { ...hello, directory: 'a new one' };
+    expect(await exchange({ $case: 'hello', value }, batch)).toBe('WRONG_DIRECTORY');
+    const { introduce } = RaftServiceService;
+    const asked = pair.raw.unary(introduce, { hello: value, founders: [] }, 5_000, NEVER);
+    await expect(asked).rejects.toMatchObject({ code: 'WRONG_DIRECTORY' });
+    expect(pair.two.received).toEqual([]);
+  });
+
   test('comes first: messages before it are refused', async () => {
     expect(await exchange(batch)).toBe('INVALID_ARGUMENT');
     expect(await exchange(undefined)).toBe('INVALID_ARGUMENT');
     const { introduce } = RaftServiceService;
-    const asked = pair.raw.unary(introduce, { hello: undefined }, 5_000, NEVER);
+    const asked = pair.raw.unary(introduce, { hello: undefined, founders: [] }, 5_000, NEVER);
     await expect(asked).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
     expect(pair.two.received).toEqual([]);
   });

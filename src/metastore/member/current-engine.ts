@@ -1,9 +1,9 @@
 // Which of a member's engine directories is the catalog: `db`, until a snapshot is installed beside it as
 // `db.<index>` and the file CURRENT names that one. What CURRENT does not name is a leftover.
 import { LogtierError } from '../../base/errors.ts';
-import { diskError, type Disk, errnoOf } from '../../platform/disk.ts';
+import { diskError, type Disk } from '../../platform/disk.ts';
 import type { LogIndex } from '../log/replicated-log.ts';
-import { replaceFile } from '../../platform/replace-file.ts';
+import { readText, replaceFile } from '../../platform/small-file.ts';
 
 const POINTER = 'CURRENT';
 const FIRST = 'db';
@@ -53,13 +53,8 @@ export async function leftoverEngines(
 }
 
 async function readPointer(disk: Disk, directory: string): Promise<string | undefined> {
-  let text: string;
-  try {
-    text = (await disk.readFile(`${directory}/${POINTER}`)).toString('utf8');
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined;
-    throw diskError(error, `reading ${directory}/${POINTER}`);
-  }
+  const text = await readText(disk, directory, POINTER);
+  if (text === undefined) return undefined;
   const name = text.trimEnd();
   if (isEngineName(name) && text === `${name}\n`) return name;
   throw new LogtierError('CORRUPT_STATE', `${directory}/${POINTER} names no engine`, {

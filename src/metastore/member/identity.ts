@@ -1,9 +1,9 @@
 // Which metastore a directory belongs to: made up once, then checked by log and catalog.
 import { LogtierError } from '../../base/errors.ts';
-import { diskError, type Disk, errnoOf } from '../../platform/disk.ts';
+import { diskError, type Disk } from '../../platform/disk.ts';
 import type { Random } from '../../platform/random.ts';
 import { isEngineName } from './current-engine.ts';
-import { replaceFile } from '../../platform/replace-file.ts';
+import { readText, replaceFile } from '../../platform/small-file.ts';
 
 const FILE = 'metastore-id';
 
@@ -60,12 +60,7 @@ async function holdsMember(disk: Disk, directory: string): Promise<boolean> {
 }
 
 async function readId(disk: Disk, directory: string): Promise<string | undefined> {
-  try {
-    const text = (await disk.readFile(`${directory}/${FILE}`)).toString('utf8').trim();
-    if (/^[A-Za-z0-9_-]{22}$/.test(text)) return text;
-    throw new LogtierError('CORRUPT_STATE', `${directory}/${FILE} holds no metastore id`);
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined;
-    throw error instanceof LogtierError ? error : diskError(error, `reading ${directory}/${FILE}`);
-  }
+  const id = (await readText(disk, directory, FILE))?.trim();
+  if (id === undefined || /^[A-Za-z0-9_-]{22}$/.test(id)) return id;
+  throw new LogtierError('CORRUPT_STATE', `${directory}/${FILE} holds no metastore id`);
 }

@@ -1,7 +1,7 @@
 // Tells a member's log from one that was begun anew under the same number: a file beside the log's own.
 import { LogtierError } from '../../../base/errors.ts';
-import { diskError, type Disk, errnoOf } from '../../../platform/disk.ts';
-import { replaceFile } from '../../../platform/replace-file.ts';
+import { diskError, type Disk } from '../../../platform/disk.ts';
+import { readText, replaceFile } from '../../../platform/small-file.ts';
 import type { Random } from '../../../platform/random.ts';
 
 const FILE = 'directory-id';
@@ -14,6 +14,9 @@ export interface DirectoryIdDeps {
 /** The id of the log in `directory`, which is made when missing; made up once. CORRUPT_STATE when it does not read. */
 export async function directoryIdOf(deps: DirectoryIdDeps, directory: string): Promise<string> {
   const { disk, random } = deps;
+  await disk.makeDirectory(directory).catch((error: unknown) => {
+    throw diskError(error, `making ${directory}`);
+  });
   const known = await readId(disk, directory);
   if (known !== undefined) return known;
   const id = Buffer.from(random.bytes(16)).toString('base64url');
@@ -22,13 +25,7 @@ export async function directoryIdOf(deps: DirectoryIdDeps, directory: string): P
 }
 
 async function readId(disk: Disk, directory: string): Promise<string | undefined> {
-  try {
-    await disk.makeDirectory(directory);
-    const text = (await disk.readFile(`${directory}/${FILE}`)).toString('utf8').trim();
-    if (/^[A-Za-z0-9_-]{22}$/.test(text)) return text;
-    throw new LogtierError('CORRUPT_STATE', `${directory}/${FILE} holds no directory id`);
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined;
-    throw error instanceof LogtierError ? error : diskError(error, `reading ${directory}/${FILE}`);
-  }
+  const id = (await readText(disk, directory, FILE))?.trim();
+  if (id === undefined || /^[A-Za-z0-9_-]{22}$/.test(id)) return id;
+  throw new LogtierError('CORRUPT_STATE', `${directory}/${FILE} holds no directory id`);
 }

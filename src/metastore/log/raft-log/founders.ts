@@ -1,8 +1,8 @@
 // Whom a voter has agreed to begin a new group with, each with its directory: a file beside the log.
 import { crc32 } from '../../../base/checksum.ts';
 import { LogtierError } from '../../../base/errors.ts';
-import { diskError, type Disk, errnoOf } from '../../../platform/disk.ts';
-import { replaceFile } from '../../../platform/replace-file.ts';
+import type { Disk } from '../../../platform/disk.ts';
+import { readText, replaceFile } from '../../../platform/small-file.ts';
 import type { Peer } from './membership.ts';
 
 const FILE = 'founders';
@@ -107,13 +107,8 @@ function printFounders(founders: readonly Peer[]): string {
 }
 
 async function readFounders(disk: Disk, directory: string): Promise<readonly Peer[]> {
-  let text: string;
-  try {
-    text = (await disk.readFile(`${directory}/${FILE}`)).toString('utf8');
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return [];
-    throw diskError(error, `reading ${directory}/${FILE}`);
-  }
+  const text = await readText(disk, directory, FILE);
+  if (text === undefined) return [];
   const end = text.lastIndexOf('crc32 ');
   const body = text.slice(0, Math.max(end, 0));
   if (text.slice(body.length) !== `crc32 ${checksumOf(body)}\n`) {

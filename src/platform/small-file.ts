@@ -1,4 +1,19 @@
-import { diskError, type Disk } from './disk.ts';
+// Small files that are read whole and replaced whole.
+import { diskError, type Disk, errnoOf } from './disk.ts';
+
+/** Undefined where there is none. */
+export async function readText(
+  disk: Disk,
+  directory: string,
+  name: string,
+): Promise<string | undefined> {
+  try {
+    return (await disk.readFile(`${directory}/${name}`)).toString('utf8');
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw diskError(error, `reading ${directory}/${name}`);
+  }
+}
 
 /** Whole or as before, and durable: written aside, synced, renamed. */
 export async function replaceFile(

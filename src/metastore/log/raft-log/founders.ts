@@ -37,10 +37,6 @@ export class Founders {
   /** `directory` is that of the log, and exists. CORRUPT_STATE when the file does not read. */
   static async open(disk: Disk, directory: string, founding: Founding): Promise<Founders> {
     const kept = await readFounders(disk, directory);
-    const own = kept.find(({ id }) => id === founding.self.id);
-    if (kept.length > 0 && own?.directory !== founding.self.directory) {
-      throw corrupt(directory, 'is of another directory');
-    }
     return new Founders(disk, directory, founding, kept);
   }
 
@@ -53,12 +49,19 @@ export class Founders {
     return this.kept.find((founder) => founder.id === id)?.directory;
   }
 
-  /** For a log that has not begun. INVALID_CONFIG when the settings name others than were agreed on. */
-  requireVoters(): void {
-    const { voters } = this.founding;
+  /**
+   * For a log that has not begun: later the log itself knows better. CORRUPT_STATE when another directory than
+   * this one was agreed on, INVALID_CONFIG when the settings name other voters.
+   */
+  requireOwn(): void {
+    const { self, voters } = this.founding;
+    if (this.kept.length === 0) return;
+    if (this.directoryOf(self.id) !== self.directory) {
+      throw corrupt(this.directory, 'is of another directory');
+    }
     const agreed = printVoters(this.kept);
     const named = printVoters(voters);
-    if (this.kept.length === 0 || voters.length === 0 || agreed === named) return;
+    if (voters.length === 0 || agreed === named) return;
     const what = `this member has agreed to begin a group with ${agreed}, not with ${named}`;
     throw new LogtierError('INVALID_CONFIG', what, {
       hint: 'metastore.group.voters changed meanwhile: take it back, or, when the group has never begun, empty the directories of all its voters',

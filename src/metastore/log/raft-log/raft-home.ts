@@ -106,7 +106,7 @@ async function openInGroup(
   };
   if (!hasBegun(wal)) {
     try {
-      founders.requireVoters();
+      founders.requireOwn();
       if (voters.length > 1) requireNothingApplied(applied.index);
     } catch (error) {
       await wal.close();

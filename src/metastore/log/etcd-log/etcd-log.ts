@@ -184,11 +184,13 @@ class EtcdLog implements ReplicatedLog {
   }
 
   private async readEnd(): Promise<LogIndex> {
+    // Not what is known at the answer: a batch that was committed after the read may be heard of before it.
+    const known = this.head.lastIndex;
     try {
       const read = (signal: AbortSignal): Promise<Head | undefined> =>
         readHead(this.deps.client, this.keys, signal);
       const head = await untilAnswered(this.deps, this.settings, read, this.ended.signal);
-      if (head === undefined || head.lastIndex < this.head.lastIndex) {
+      if (head === undefined || head.lastIndex < known) {
         throw new LogtierError('CORRUPT_STATE', 'the log in etcd went back', {
           hint: 'etcd was restored or replaced: restore the metastore, which raises its incarnation',
         });

@@ -143,6 +143,23 @@ test('an etcd restored to an older state stops the log loudly', async () => {
   await log.stop();
 });
 
+test('an answer that others overtook on their way is no older state of etcd', async () => {
+  const etcd = new EtcdFake();
+  const client = etcd.connect();
+  const log = await openMemberLog({ client });
+  const txn = client.txn.bind(client);
+  client.txn = async (asked, signal) => {
+    client.txn = txn;
+    const seen = await txn(asked, signal);
+    expect(await log.propose(encode('overtakes'), NEVER)).toBe(2n);
+    return seen;
+  };
+  expect(await log.readBarrier(NEVER)).toBe(1n);
+  expect(log.status()).toMatchObject({ committed: 2n, failure: undefined });
+  expect(await log.readBarrier(NEVER)).toBe(2n);
+  await log.stop();
+});
+
 test('another etcd under the same address is refused, running and at the next start', async () => {
   const etcd = new EtcdFake();
   const log = await openMemberLog({ client: etcd.connect() });

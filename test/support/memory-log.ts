@@ -91,6 +91,7 @@ export class MemoryLog implements ReplicatedLog {
       if (snapshot !== undefined && snapshot.index > last && last < this.store.snapshotIndex) {
         yield snapshot;
         last = snapshot.index;
+        continue;
       }
       if (last < this.store.snapshotIndex) {
         throw new LogtierError('COMPACTED', `entry ${last + 1n} is gone`);

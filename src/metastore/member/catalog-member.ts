@@ -225,9 +225,13 @@ export class CatalogMember {
 
   private async applyAll(): Promise<void> {
     try {
-      for (let tries = 1; ; tries += 1) {
+      let tries = 0;
+      let triedAt = this.current.appliedIndex;
+      for (;;) {
         const reason = await this.applyCommitted();
         if (reason === undefined) return;
+        tries = this.current.appliedIndex > triedAt ? 1 : tries + 1;
+        triedAt = this.current.appliedIndex;
         if (tries === MAX_INSTALL_TRIES) throw reason;
         this.logger.warn({ code: reason.code, reason: reason.message }, 'a snapshot did not come');
         await this.clock.sleep(INSTALL_RETRY_MS, this.ended.signal);

@@ -212,6 +212,40 @@ test('a snapshot that breaks on its way is asked for again; five times in a row 
   expect(unlucky.state.appliedIndex).toBe(0n);
 });
 
+test('snapshots that broke before one came whole are forgotten', async () => {
+  let broken = 0;
+  const breaking = (good: SnapshotToInstall, until: Promise<void>): SnapshotToInstall => {
+    let left = 4;
+    return {
+      ...good,
+      content: async function* (signal: AbortSignal) {
+        const bytes = await bytesOf(good.content(signal));
+        left -= 1;
+        if (left < 0) await until;
+        else broken += 1;
+        yield left < 0 ? bytes : bytes.subarray(0, bytes.length - 9);
+      },
+    };
+  };
+  await copy(0, 20);
+  const second = new AbortController();
+  const held = new Promise<void>((resolve) => {
+    second.signal.addEventListener('abort', () => {
+      resolve();
+    });
+  });
+  group.logs.snapshot = breaking(await group.cutLog(leader), held);
+  const follower = await group.open('follower', 'follower');
+  await group.clock.advance(5_000, 500);
+  // While the first one is on its way the log is cut once more.
+  await copy(20, 40);
+  group.logs.snapshot = breaking(await group.cutLog(leader), Promise.resolve());
+  second.abort();
+  await group.clock.advance(5_000, 500);
+  await caughtUp(follower);
+  expect([broken, follower.state.hash]).toEqual([8, leader.state.hash]);
+});
+
 test('a snapshot of another metastore, or of another index than it came under, ends the member', async () => {
   await copy(0, 20);
   const good = await group.cutLog(leader);

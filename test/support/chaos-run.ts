@@ -165,10 +165,7 @@ async function killAround(
   const count = (): number => Object.values(kills).reduce((sum, each) => sum + each, 0);
   while (performance.now() < untilMs || count() < LEAST_KILLS) {
     await pauseMs(500 + draw() * 3_000);
-    expect(world.sidecar.alive, 'the sidecar ended by itself').toBe(true);
-    for (const member of world.metastore.members) {
-      expect(member.alive, `the ${member.role} ended by itself`).toBe(true);
-    }
+    for (const role of [world.sidecar, ...world.metastore.members]) await requireAlive(role);
     const victims = chosen(draw, kills);
     for (const victim of victims) {
       kills[victim] = (kills[victim] ?? 0) + 1;
@@ -178,6 +175,12 @@ async function killAround(
     for (const victim of victims) await doors.get(victim)?.restart();
   }
   return kills;
+}
+
+async function requireAlive({ role, alive, logFile }: RoleProcess): Promise<void> {
+  if (alive) return;
+  const lines = (await fs.readFile(logFile, 'utf8')).trimEnd().split('\n');
+  throw new Error(`the ${role} ended by itself:\n${lines.slice(-10).join('\n')}`);
 }
 
 /** One, or now and then two at once; in the order of `kills`. Of one kind, one of those that were spared most. */
